@@ -1,0 +1,1 @@
+"""Cases: work for a human. One subject, its evidence, a queue, the allowed moves."""

@@ -1,0 +1,1 @@
+"""Decisions: hits and scores become one verdict, actions and reasons."""

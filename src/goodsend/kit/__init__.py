@@ -1,0 +1,1 @@
+"""Ground floor: time arithmetic, derived ids, errors, text. No domain word may enter here."""

@@ -1,0 +1,1 @@
+"""Outreach: what we tell people. Notices drafted from templates, in plain, polite words."""

@@ -1,0 +1,1 @@
+"""Reports: pure sums over rows that the store reads. Quality, workload, transparency."""

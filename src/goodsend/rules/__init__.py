@@ -1,0 +1,1 @@
+"""Rules: SQL boolean expressions over facts, as data; which of them fire on one row."""

@@ -1,0 +1,1 @@
+"""Standing: where a sender is in its life, and what moves it on."""
