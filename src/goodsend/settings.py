@@ -16,8 +16,8 @@ from goodsend.kit.text import closest
 PREFIX = "GOODSEND_"
 
 
-def _setting(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
+def _setting(default: Any, doc: str, separator: str = ",") -> Any:
+    return field(default=default, metadata={"doc": doc, "separator": separator})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Settings:
     host: str = _setting("127.0.0.1", "address the server listens on")
     port: int = _setting(8484, "port the server listens on; 0 takes a free one")
     public_url: str = _setting("", "address people reach the console at, such as https://ts.example.com; empty: http")
-    packs: tuple[Path, ...] = _setting((), "folders of your own packs, colon-separated; later ones win")
+    packs: tuple[Path, ...] = _setting((), "folders of your own packs, colon-separated; later ones win", ":")
     event_horizon: Micros = _setting(400 * DAY, "events older than this are rejected")
     future_skew: Micros = _setting(5 * MINUTE, "events further ahead of the clock than this are rejected")
     late_horizon: Micros = _setting(7 * DAY, "events that come later than this are counted, and may see less history")
@@ -59,7 +59,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             continue
         setting = known[key]
         try:
-            values[setting.name] = _read(setting.default, text)
+            values[setting.name] = _read(setting.name, setting.default, setting.metadata["separator"], text)
         except ValueError as error:
             problems.append(Problem(key, f"{text!r}: {error}"))
     if problems:
@@ -67,12 +67,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(**values)
 
 
-def _read(default: Any, text: str) -> Any:
+def _read(name: str, default: Any, separator: str, text: str) -> Any:
     if isinstance(default, Path):
         return Path(text)
     if isinstance(default, tuple):
-        parts = [part.strip() for part in text.replace(":", ",").split(",") if part.strip()]
-        return tuple(Path(part) for part in parts) if text.count("/") else tuple(parts)
+        parts = [part.strip() for part in text.split(separator) if part.strip()]
+        return tuple(map(Path, parts)) if name == "packs" else tuple(parts)
     if isinstance(default, int):
         if text and text[-1] in "smhdw" and text[:-1].isdigit():
             return parse_duration(text)

@@ -1,0 +1,1 @@
+"""Scoring: models that turn facts into one calibrated score each. Models see facts, never events."""
