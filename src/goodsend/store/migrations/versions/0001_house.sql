@@ -115,7 +115,11 @@ CREATE TABLE content (
     first_seen_at timestamptz NOT NULL,
     PRIMARY KEY (tenant, digest)
 );
-ALTER TABLE content ALTER COLUMN body SET COMPRESSION lz4;
+DO $$ BEGIN
+    ALTER TABLE content ALTER COLUMN body SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;                                      -- the embedded server is built without lz4 and keeps its default, pglz
+END $$;
 
 CREATE TABLE scan (                             -- the last scan of a content: signals with places and evidence
     tenant      text NOT NULL,
