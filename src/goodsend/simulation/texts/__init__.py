@@ -1,0 +1,1 @@
+"""What the senders of the simulated world write. All texts are our own."""
