@@ -1,0 +1,116 @@
+"""`goodsend demo`: an installation of its own, a made-up platform, and a day of its life played through the API."""
+
+import argparse
+import dataclasses
+import logging
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from goodsend.commands.members import SCOPES
+from goodsend.commands.serve import address_of, working
+from goodsend.kit.clock import DAY, Micros, to_datetime
+from goodsend.kit.errors import Misconfigured
+from goodsend.server import Server, listen
+from goodsend.settings import Settings
+from goodsend.simulation.world import simulate
+from goodsend.store import keys, members, outbox, tenants
+from goodsend.wiring import Installation, install
+
+TENANT = "demo"
+PEOPLE = (
+    ("admin@demo.example", "Ada Admin", "admin"),
+    ("lead@demo.example", "Leo Lead", "lead"),
+    ("analyst@demo.example", "Ana Analyst", "analyst"),
+    ("viewer@demo.example", "Vic Viewer", "viewer"),
+)
+_STEPS = 160
+_BATCH = 500
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Start everything, print where to look, play the day, and serve until a signal."""
+    folder = (options.data or settings.data_dir.expanduser() / "demo").absolute()
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    settings = dataclasses.replace(settings, data_dir=folder, log_level="warning")
+    sock = _listen(settings, options.port)
+    with sock, install(settings) as installation, working(installation):
+        password, key, is_new = _people(installation)
+        address = address_of(settings, sock.getsockname()[1])
+        print(f"Console  {address}")
+        print(f"Sign-in  {PEOPLE[0][0]}  {password}")
+        print(f"API key  {key}")
+        print(f"The same password opens {', '.join(login for login, _, _ in PEOPLE[1:])}. Ctrl-C stops.", flush=True)
+        server = Server(installation, sock)
+        if is_new:
+            start = installation.now() - DAY
+            events = (event for event, _ in simulate(options.seed, start, accounts=options.accounts))
+            player = threading.Thread(
+                target=_play, args=(f"http://127.0.0.1:{sock.getsockname()[1]}", key, events, start, options.seconds),
+                name="player", daemon=True,
+            )  # fmt: skip
+            player.start()
+        server.serve_forever()
+    return 0
+
+
+def _listen(settings: Settings, port: int | None) -> "object":
+    try:
+        return listen(settings.host, settings.port if port is None else port)
+    except Misconfigured:
+        if port is not None:
+            raise
+        return listen(settings.host, 0)
+
+
+def _people(installation: Installation) -> tuple[str, str, bool]:
+    """Make the tenant, its people with one new password, and a key; say whether the tenant had no events yet."""
+    password = secrets.token_urlsafe(9)
+    now = to_datetime(installation.now())
+    with installation.pool.connection() as connection:
+        tenants.ensure(connection, TENANT, "Demo platform", now)
+        for login, name, role in PEOPLE:
+            members.ensure(connection, TENANT, login=login, name=name, role=role, password=password, at=now)
+        outbox.set_destination(connection, TENANT, "printed", None, None, now)
+        keys.revoke_named(connection, TENANT, "demo", now)
+        key = keys.create(connection, TENANT, "demo", SCOPES, now)
+        used = connection.execute("SELECT 1 FROM event_key WHERE tenant = %s LIMIT 1", (TENANT,)).fetchone()
+    return password, key, used is None
+
+
+def _play(address: str, key: str, events: Iterator[dict[str, object]], start: Micros, seconds: float) -> None:
+    """Send the day in small steps, so that the console fills while one looks."""
+    log = logging.getLogger("goodsend.demo")
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+        _await_ready(client)
+        everything = list(events)
+        step = max(1, len(everything) // _STEPS)
+        began = time.monotonic()
+        for number, first in enumerate(range(0, len(everything), step), 1):
+            for offset in range(first, min(first + step, len(everything)), _BATCH):
+                batch = everything[offset : min(offset + _BATCH, first + step)]
+                answer = client.post("/v1/events", content=msgspec.json.encode({"events": batch}),
+                                     headers={"Content-Type": "application/json"})  # fmt: skip
+                if answer.status_code != 200:
+                    log.error("the day stopped: %s %s", answer.status_code, answer.text[:500])
+                    return
+            time.sleep(max(0.0, began + seconds * number / _STEPS - time.monotonic()))
+    print(f"The day is played: {len(everything):,} events.", flush=True)
+
+
+def _await_ready(client: httpx.Client) -> None:
+    for _ in range(300):
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)

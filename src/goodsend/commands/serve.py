@@ -1,0 +1,48 @@
+"""`goodsend serve`: the server with its engine and worker, until it is told to stop."""
+
+import argparse
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from goodsend import worker
+from goodsend.server import Server, listen
+from goodsend.settings import Settings
+from goodsend.wiring import Installation, install
+
+
+@contextmanager
+def working(installation: Installation) -> Iterator[None]:
+    """Keep the engine and the worker running for a while."""
+    stop = threading.Event()
+    installation.engine.start()
+    drain = threading.Thread(target=worker.run, args=(installation, stop), name="worker")
+    drain.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        drain.join(timeout=15)
+        installation.engine.close()
+
+
+def address_of(settings: Settings, port: int) -> str:
+    """Return the address people reach the console at."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.public_url or f"http://{host}:{port}"
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Serve until a signal."""
+    changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    settings = dataclasses.replace(settings, **changes)
+    sock = listen(settings.host, settings.port)
+    with sock, install(settings) as installation, working(installation):
+        print(f"Console  {address_of(settings, sock.getsockname()[1])}", flush=True)
+        with installation.pool.connection() as connection:
+            if connection.execute("SELECT 1 FROM member LIMIT 1").fetchone() is None:
+                print("Nobody can sign in yet: goodsend tenant NAME, then goodsend member NAME LOGIN --role admin")
+        Server(installation, sock).serve_forever()
+    return 0
+
