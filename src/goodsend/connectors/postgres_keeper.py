@@ -146,7 +146,7 @@ def _identity(data: Path, wanted: str) -> tuple[str, int, Become]:
 
 
 class Keeper:
-    """One folder: `data` (PostgreSQL's own), `run` (sockets), `sockets` (where those are), `keeper.lock`, `server.log`."""
+    """One folder: `data` (PostgreSQL's own), `run` (sockets), `sockets` (their place), `keeper.lock`, `server.log`."""
 
     def __init__(self, folder: Path, programs: Path, wanted: str, settings: dict[str, str], watcher: bool) -> None:
         self.folder = folder
@@ -265,7 +265,7 @@ class Keeper:
                     *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=self.become, cwd="/", start_new_session=True,
+                preexec_fn=self.become, cwd="/", start_new_session=True,  # noqa: PLW1509 - this process has one thread
             )  # fmt: skip
         if self.watcher:
             self._watch()

@@ -1,0 +1,114 @@
+"""
+Connections that speak the house's types: times are `Micros` both ways, JSON goes in as bytes and comes out decoded.
+
+What is read and written through them lives in the other files of the store.
+"""
+
+import struct
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg.adapt import Buffer, Dumper, Loader
+from psycopg.pq import Format
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg_pool import ConnectionPool
+
+from goodsend.kit.clock import SECOND, Micros, to_micros
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Pool = ConnectionPool[Connection]
+
+_TIMESTAMPTZ: Final = 1184
+_JSONB: Final = 3802
+_POSTGRES_EPOCH: Final[Micros] = 946_684_800 * SECOND
+"""2000-01-01 in microseconds since 1970: where the binary form of `timestamptz` counts from."""
+
+_PACK = struct.Struct("!q")
+
+
+class At(int):
+    """A `Micros` as a parameter for a `timestamptz`; `At.of` passes None through."""
+
+    @staticmethod
+    def of(at: Micros | None) -> "At | None":
+        """Return None for None."""
+        return None if at is None else At(at)
+
+
+class Json(bytes):
+    """Encoded JSON as a parameter for a `jsonb`; see `jsonable.encode` for what such bytes must not hold."""
+
+
+class _AtDumper(Dumper):
+    oid = _TIMESTAMPTZ
+    format = Format.BINARY
+
+    def dump(self, obj: int) -> bytes:
+        return _PACK.pack(obj - _POSTGRES_EPOCH)
+
+
+class _JsonDumper(Dumper):
+    oid = _JSONB
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return b"\x01" + obj
+
+
+class _AtBinaryLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> int:
+        micros: int = _PACK.unpack(data)[0]
+        return micros + _POSTGRES_EPOCH
+
+
+class _AtTextLoader(TimestamptzLoader):
+    def load(self, data: Buffer) -> Any:
+        return to_micros(super().load(data))
+
+
+class _JsonBinaryLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Any:
+        return msgspec.json.decode(bytes(data)[1:])
+
+
+class _JsonTextLoader(Loader):
+    def load(self, data: Buffer) -> Any:
+        return msgspec.json.decode(data)
+
+
+def configure(connection: Connection) -> None:
+    """Teach a connection the types above, and UTC."""
+    adapters = connection.adapters
+    adapters.register_dumper(At, _AtDumper)
+    adapters.register_dumper(Json, _JsonDumper)
+    adapters.register_loader(_TIMESTAMPTZ, _AtTextLoader)
+    adapters.register_loader(_TIMESTAMPTZ, _AtBinaryLoader)
+    adapters.register_loader(_JSONB, _JsonTextLoader)
+    adapters.register_loader(_JSONB, _JsonBinaryLoader)
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        before, connection.autocommit = connection.autocommit, True
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.autocommit = before
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection:
+    """Open one connection. Raises psycopg.OperationalError when the server cannot be reached."""
+    connection = psycopg.connect(url, autocommit=autocommit)
+    configure(connection)
+    return connection
+
+
+def open_pool(url: str, *, size: int = 10, wait_s: float = 30.0) -> Pool:
+    """Open a pool of at most `size` connections, two of them at once. Raises psycopg_pool.PoolTimeout."""
+    pool = ConnectionPool(url, min_size=min(2, size), max_size=size, configure=configure, open=False, name="goodsend")
+    try:
+        pool.open(wait=True, timeout=wait_s)
+    except BaseException:
+        pool.close()
+        raise
+    return pool
