@@ -1,0 +1,408 @@
+"""
+A batch of events end to end: gather (store), process (pure), apply (one transaction). The single writer lives here.
+
+Whoever holds a tenant's advisory lock is its writer; see docs/decisions/0001. Nothing outside is called from here:
+effects become outbox rows in the same transaction as the decisions that ask for them.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Literal
+
+import msgspec
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from goodsend.cases.model import OpenCase
+from goodsend.decisions.model import Decision
+from goodsend.events.canonical import EventLimits, body_hash, canonicalise
+from goodsend.events.model import Arrived, Content, Event
+from goodsend.features.compute import Windows
+from goodsend.kit.clock import SECOND, Micros
+from goodsend.kit.errors import Rejection, Retryable
+from goodsend.pack import Pack
+from goodsend.pipeline import Known, Outcome, entities_of, process
+from goodsend.settings import Settings
+from goodsend.store import accounts, casework, contents, lists, log, notices, outbox, rejections
+
+_LOG = logging.getLogger("goodsend.engine")
+_MOST_PER_TRANSACTION = 2_000
+_LISTS_FRESH: Micros = 1 * SECOND
+PROFILE_FIELDS = ("plan", "country", "email", "name", "company", "website", "domain", "phone", "vertical")
+"""Fields of account events that the console shows of the account."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """
+    What became of one submitted item, in the order in which they were submitted.
+
+    `accepted` and `duplicate` carry the decision (of the first time, for a duplicate), `rejected` the rejection.
+    """
+
+    status: Literal["accepted", "duplicate", "rejected"]
+    event_id: str | None
+    decision: Decision | None = None
+    rejection: Rejection | None = None
+    outcome: Outcome | None = None
+
+
+class Busy(Retryable):
+    """More is waiting for the engine than it will take on; slow down and try again."""
+
+
+class _Work(msgspec.Struct):
+    tenant: str
+    items: Sequence[object]
+    source: str
+    future: "Future[list[Answer]]"
+
+
+class _Tenant:
+    """What the writer keeps in memory of one tenant: its windows up to an arrival, and its lists for a moment."""
+
+    def __init__(self, pack: Pack, late_horizon: Micros) -> None:
+        self.pack = pack
+        self.windows = Windows(pack.plan, late_horizon)
+        self.arrival = 0
+        self.lists: Mapping[str, frozenset[str]] = {}
+        self.lists_at: Micros = -(2**62)
+
+
+class Engine:
+    """
+    The writer of this process. `submit` may be called from any thread; one thread of its own does the work.
+
+    What waits is taken together: one transaction answers many submissions, which is what makes it fast.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool, pack_of: Callable[[str], Pack], now: Callable[[], Micros], settings: Settings
+    ) -> None:
+        self._pool = pool
+        self._pack_of = pack_of
+        self._now = now
+        self._settings = settings
+        self._limits = EventLimits(
+            horizon=settings.event_horizon, future_skew=settings.future_skew,
+            content_bytes=settings.content_limit_bytes,
+        )  # fmt: skip
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._tenants: dict[str, _Tenant] = {}
+        self._thread: threading.Thread | None = None
+        self._waiting = 0
+        self._guard = threading.Lock()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Items submitted and not yet answered."""
+        return self._waiting
+
+    @property
+    def is_running(self) -> bool:
+        """True while the engine's thread takes submissions."""
+        return self._thread is not None and self._thread.is_alive() and not self._closed
+
+    def start(self) -> None:
+        """Begin to work; a second call does nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Answer what was submitted, then stop. Later submissions fail with Retryable."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def warm(self, tenants: Iterable[str]) -> None:
+        """Read these tenants' logs into their windows before the first event comes."""
+        for tenant in tenants:
+            self.submit(tenant, []).result()
+
+    def submit(self, tenant: str, items: Sequence[object], source: str = "api") -> "Future[list[Answer]]":
+        """
+        Hand in items (decoded JSON, or bytes of one JSON value each); the future holds one Answer an item, in order.
+
+        Raises Busy when too much waits already, Retryable when the engine is stopping. The future raises Retryable
+        when the database was away: nothing of the submission was kept then, and it may be sent again.
+        """
+        work = _Work(tenant, items, source, Future())
+        with self._guard:
+            if self._closed:
+                raise Retryable("the engine is stopping")
+            if self._waiting and self._waiting + len(items) > self._settings.queue_limit:
+                raise Busy(f"{self._waiting} events are waiting already")
+            self._waiting += len(items)
+            self._queue.put(work)
+        return work.future
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            size = len(first.items)
+            while size < _MOST_PER_TRANSACTION:
+                try:
+                    work = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if work is None:
+                    stopping = True
+                    break
+                batch.append(work)
+                size += len(work.items)
+            by_tenant: dict[str, list[_Work]] = {}
+            for work in batch:
+                by_tenant.setdefault(work.tenant, []).append(work)
+            for tenant, works in by_tenant.items():
+                self._serve(tenant, works)
+            with self._guard:
+                self._waiting -= size
+
+    def _serve(self, tenant: str, works: list[_Work]) -> None:
+        """Answer these submissions; when they fail together, one by one, so that none harms another."""
+        try:
+            answers = self._handle(tenant, works)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            self._forget(tenant)
+            for work in works:
+                work.future.set_exception(Retryable(f"the database is away: {error}"))
+            return
+        except Exception:  # the outermost loop: whatever one event breaks must not stop the others
+            self._forget(tenant)
+            if len(works) > 1:
+                for work in works:
+                    self._serve(tenant, [work])
+            else:
+                self._isolate(tenant, works[0])
+            return
+        for work, answered in zip(works, answers, strict=True):
+            work.future.set_result(answered)
+
+    def _isolate(self, tenant: str, work: _Work) -> None:
+        """Find the item that cannot be handled, reject it, and answer the rest."""
+        answers: list[Answer] = []
+        for item in work.items:
+            try:
+                answers += self._handle(tenant, [_Work(tenant, [item], work.source, work.future)])[0]
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                self._forget(tenant)
+                work.future.set_exception(Retryable(f"the database is away: {error}"))
+                return
+            except Exception:
+                self._forget(tenant)
+                _LOG.exception("an event of tenant %s could not be handled", tenant)
+                answers.append(self._give_up(tenant, item, work.source))
+        work.future.set_result(answers)
+
+    def _give_up(self, tenant: str, item: object, source: str) -> Answer:
+        raw = item if isinstance(item, bytes) else msgspec.json.encode(item)
+        event_id = item.get("id") if isinstance(item, dict) and isinstance(item.get("id"), str) else None
+        rejection = Rejection(
+            "internal_error", "", "goodsend could not handle this event; it is kept", "report it: this is our fault",
+            event_id, raw,
+        )  # fmt: skip
+        with self._pool.connection() as connection:
+            rejections.add(connection, tenant, source, [rejection], self._now())
+        return Answer("rejected", event_id, rejection=rejection)
+
+    def _forget(self, tenant: str) -> None:
+        """Throw away windows that may hold events the database does not; they are read from the log again."""
+        self._tenants.pop(tenant, None)
+
+    def _handle(self, tenant: str, works: Sequence[_Work]) -> list[list[Answer]]:
+        pack = self._pack_of(tenant)
+        state = self._tenants.get(tenant)
+        if state is None or state.pack.version != pack.version:
+            state = self._tenants[tenant] = _Tenant(pack, self._settings.late_horizon)
+        now = self._now()
+        with self._pool.connection() as connection:  # commits at the end of the block, rolls back on an exception
+            log.lock_tenant(connection, tenant)
+            _catch_up(connection, tenant, state)
+            return _handle_batch(connection, tenant, state, works, now, self._limits)
+
+
+def _catch_up(connection: psycopg.Connection, tenant: str, state: _Tenant) -> None:
+    """Add what other processes wrote, or the whole log after a start, to the windows."""
+    last = log.last_arrival(connection, tenant)
+    if last == state.arrival:
+        return
+    for arrival, event in log.tail(connection, tenant, state.arrival):
+        state.windows.observe(event, entities_of(event, state.pack))
+        state.arrival = arrival
+
+
+def _handle_batch(
+    connection: psycopg.Connection,
+    tenant: str,
+    state: _Tenant,
+    works: Sequence[_Work],
+    now: Micros,
+    limits: EventLimits,
+) -> list[list[Answer]]:
+    pack = state.pack
+    read = [[canonicalise(item, tenant, pack.kinds, now, limits) for item in work.items] for work in works]
+    fresh, repeats, refused = _sort_out(connection, tenant, read)
+    known = _gather(connection, tenant, state, list(fresh.values()), now)
+    outcomes: dict[str, Outcome] = {}
+    for event_id, arrived in fresh.items():
+        outcome = process(arrived, known, state.windows, pack)
+        known.learn(outcome)
+        outcomes[event_id] = outcome
+    first_arrival = state.arrival + 1
+    _apply(connection, tenant, pack, list(outcomes.values()), first_arrival, now)
+    state.arrival += len(outcomes)
+    earlier = log.decisions_for(connection, tenant, repeats - outcomes.keys())
+
+    answers: list[list[Answer]] = []
+    answered: set[str] = set()
+    for work, items in zip(works, read, strict=True):
+        answers.append([_answer(item, outcomes, earlier, refused, answered) for item in items])
+        rejected = [answer.rejection for answer in answers[-1] if answer.rejection is not None]
+        if rejected:
+            rejections.add(connection, tenant, work.source, rejected, now)
+    return answers
+
+
+def _sort_out(
+    connection: psycopg.Connection, tenant: str, read: Sequence[Sequence[Arrived | Rejection]]
+) -> tuple[dict[str, Arrived], set[str], dict[int, Rejection]]:
+    """
+    Return new events by id in order, ids seen before, and the rejections of ids used for something else.
+
+    The last are keyed by the identity of the Arrived that was refused.
+    """
+    arrived = [item for items in read for item in items if isinstance(item, Arrived)]
+    stored = log.known_ids(connection, tenant, [item.event.id for item in arrived])
+    fresh: dict[str, Arrived] = {}
+    repeats: set[str] = set()
+    refused: dict[int, Rejection] = {}
+    hashes: dict[str, bytes] = {event_id: body for event_id, (_, _, body) in stored.items()}
+    for item in arrived:
+        event = item.event
+        hashed = body_hash(event)
+        if event.id not in hashes:
+            hashes[event.id] = hashed
+            fresh[event.id] = item
+        elif hashes[event.id] == hashed:
+            repeats.add(event.id)
+        else:
+            refused[id(item)] = Rejection(
+                "id_reused", "id", f"the id {event.id!r} was used before for a different event",
+                "give every event an id of its own", event.id, msgspec.json.encode(event.data),
+            )  # fmt: skip
+    return fresh, repeats, refused
+
+
+def _answer(
+    item: Arrived | Rejection,
+    outcomes: Mapping[str, Outcome],
+    earlier: Mapping[str, Decision],
+    refused: Mapping[int, Rejection],
+    answered: set[str],
+) -> Answer:
+    if isinstance(item, Rejection):
+        return Answer("rejected", item.item_id, rejection=item)
+    event_id = item.event.id
+    if id(item) in refused:
+        return Answer("rejected", event_id, rejection=refused[id(item)])
+    outcome = outcomes.get(event_id)
+    if outcome is None:
+        return Answer("duplicate", event_id, decision=earlier.get(event_id))
+    status: Literal["accepted", "duplicate"] = "duplicate" if event_id in answered else "accepted"
+    answered.add(event_id)
+    return Answer(status, event_id, decision=outcome.decision, outcome=outcome)
+
+
+def _gather(
+    connection: psycopg.Connection, tenant: str, state: _Tenant, arrived: Sequence[Arrived], now: Micros
+) -> Known:
+    """Read what the batch's entities are known by, in a handful of queries."""
+    if now - state.lists_at >= _LISTS_FRESH:
+        own = lists.own_values(connection, tenant, now)
+        state.lists = {
+            name: state.pack.list_values.get(name, frozenset()) | own.get(name, frozenset())
+            for name in state.pack.list_values.keys() | own.keys()
+        }
+        state.lists_at = now
+    subjects: set[tuple[str, str]] = set()
+    holders: set[str] = set()
+    missing: set[str] = set()
+    for item in arrived:
+        entities = entities_of(item.event, state.pack)
+        subjects.update(entities.items())
+        if "account" in entities:
+            holders.add(entities["account"])
+        if item.event.content is not None and item.content is None:
+            missing.add(item.event.content)
+    wanted = {(type_, key) for type_, key in subjects if type_ in state.pack.triage.subjects}
+    open_cases: Iterable[OpenCase] = casework.open_cases(connection, tenant, wanted) if wanted else ()
+    return Known(
+        lists=state.lists,
+        standings=accounts.standings(connection, tenant, holders) if holders else {},
+        cases={(case.subject_type, case.subject): case for case in open_cases},
+        contents=contents.bodies(connection, tenant, missing) if missing else {},
+    )
+
+
+def _apply(
+    connection: psycopg.Connection,
+    tenant: str,
+    pack: Pack,
+    outcomes: Sequence[Outcome],
+    first_arrival: int,
+    now: Micros,
+) -> None:
+    """Write everything that follows from a batch, outbox rows included."""
+    if not outcomes:
+        return
+    rows = [
+        log.LogRow(first_arrival + number, outcome.event, body_hash(outcome.event), outcome.facts, outcome.decision)
+        for number, outcome in enumerate(outcomes)
+    ]
+    log.append(connection, tenant, rows, now)
+    bodies = {o.content.digest: o.content for o in outcomes if o.content is not None}
+    scans = {o.content.digest: o.scan for o in outcomes if o.content is not None and o.scan is not None}
+    if bodies:
+        contents.keep(connection, tenant, bodies.values(), now)
+        contents.keep_scans(connection, tenant, scans, pack.version, now)
+    accounts.update(connection, tenant, [_account_row(outcome, pack) for outcome in outcomes], now)
+    moves = [outcome.move for outcome in outcomes if outcome.move is not None]
+    if moves:
+        accounts.apply_moves(connection, tenant, moves)
+    changes = [outcome.case for outcome in outcomes if outcome.case is not None]
+    if changes:
+        casework.apply_changes(connection, tenant, changes, now)
+    drafts = [outcome.notice for outcome in outcomes if outcome.notice is not None]
+    if drafts:
+        notices.keep(connection, tenant, drafts)
+    asked = [(action, outcome.decision) for outcome in outcomes for action in outcome.decision.actions]
+    if asked:
+        outbox.add(connection, tenant, asked, now)
+
+
+def _account_row(outcome: Outcome, pack: Pack) -> accounts.Seen:
+    event: Event = outcome.event
+    profile: dict[str, str] = {}
+    if event.kind.startswith("account."):
+        profile = {name: str(value) for name in PROFILE_FIELDS if (value := event.data.get(name)) is not None}
+    return accounts.Seen(
+        account=outcome.decision.account,
+        at=event.at,
+        verdict=outcome.decision.verdict.value,
+        profile=profile,
+        entities=tuple(entities_of(event, pack).items()),
+    )
+
+
