@@ -101,7 +101,7 @@ TEXT = table(
     Function(
         name="REGEXP_LIKE",
         family="text",
-        doc="Whether the RE2 pattern occurs anywhere in the text; `(?i)` ignores case, `^` and `$` are the text's ends.",
+        doc="Whether the RE2 pattern occurs anywhere in the text; `(?i)` ignores case, `^` and `$` are its ends.",
         parameters=(_X, Parameter("pattern", _TEXT, literal=True, prepare=_prepared)),
         result=FactType.BOOLEAN,
         call=_regexp,
