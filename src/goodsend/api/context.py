@@ -1,0 +1,36 @@
+"""What a handler needs to know of its request: the installation it runs in, and who asks. Set by `routes.py` and `access.py`."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request
+
+from goodsend.api.access import Access
+from goodsend.handle import Answer
+from goodsend.wiring import Installation
+
+Asked = Request[Any, Any, Any]
+
+
+def installation_of(request: Asked) -> Installation:
+    """Return the installation this server runs."""
+    installation: Installation = request.route_handler.opt["installation"]
+    return installation
+
+
+def access_of(request: Asked) -> Access:
+    """Return who asks; only for operations behind a guard."""
+    access: Access = request.scope["auth"]
+    return access
+
+
+async def decide(request: Asked, items: Sequence[object]) -> list[Answer]:
+    """
+    Hand items to the engine and return its answers, one per item in order.
+
+    Raises Busy when too much waits already, Retryable when the database is away. A client that goes away does not
+    cancel what the engine has begun.
+    """
+    future = installation_of(request).engine.submit(access_of(request).tenant, items)
+    return await asyncio.shield(asyncio.wrap_future(future))
