@@ -1,1 +1,1 @@
-"""A simulated sending platform: honest senders and abusers, as events in order of arrival, with the truth told apart."""
+"""A simulated sending platform: honest senders and abusers, as events in order of arrival; the truth is told apart."""

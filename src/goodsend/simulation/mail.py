@@ -14,7 +14,7 @@ class Letter(msgspec.Struct, frozen=True):
     """
     A text to be sent. Each of `paragraphs` is plain text; `button` is the words of the one link, `link` its target.
 
-    `shown` is the address the reader sees as text of a second link to `link`, empty for none: phishing shows another one.
+    `shown` is the text of a second link to `link`, empty for none: phishing shows another address than it leads to.
     `hidden` is text made invisible in the HTML, empty for none.
     """
 
@@ -27,8 +27,16 @@ class Letter(msgspec.Struct, frozen=True):
     hidden: str = ""
 
 
+def letter(
+    language: str, subject: str, text: str, button: str, link: str, *, shown: str = "", hidden: str = ""
+) -> Letter:
+    """Return a letter from a text block: empty lines part its paragraphs, line breaks within them mean nothing."""
+    paragraphs = tuple(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+    return Letter(language, subject, paragraphs, button, link, shown, hidden)
+
+
 class Envelope(msgspec.Struct, frozen=True):
-    """Who writes to whom. `list_id` and `unsubscribe` are empty for mail that is not bulk; `postal` is the footer's address."""
+    """Who writes to whom. `list_id` and `unsubscribe` are empty for mail that is not bulk; `postal` is for the footer."""
 
     from_name: str
     from_email: str
@@ -50,13 +58,13 @@ FOOTERS = {
 }
 
 
-def mail_source(letter: Letter, envelope: Envelope) -> str:
+def mail_source(sent: Letter, envelope: Envelope) -> str:
     """Return the whole message as text, lines ended by CRLF: RFC 5322, multipart/alternative, quoted-printable."""
     boundary = f"=_{envelope.message_id.replace('@', '_')}"
     headers = [
         ("From", f"{_phrase(envelope.from_name)} <{envelope.from_email}>"),
         ("To", envelope.to),
-        ("Subject", _encoded(letter.subject)),
+        ("Subject", _encoded(sent.subject)),
         ("Date", formatdate(envelope.at / SECOND, usegmt=True)),
         ("Message-ID", f"<{envelope.message_id}>"),
     ]
@@ -69,41 +77,41 @@ def mail_source(letter: Letter, envelope: Envelope) -> str:
         headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     headers += [("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')]
     lines = [f"{name}: {value}" for name, value in headers]
-    for subtype, body in (("plain", plain_text(letter, envelope)), ("html", html_text(letter, envelope))):
+    for subtype, body in (("plain", plain_text(sent, envelope)), ("html", html_text(sent, envelope))):
         lines += ["", f"--{boundary}", f"Content-Type: text/{subtype}; charset=utf-8"]
         lines += ["Content-Transfer-Encoding: quoted-printable", "", _quoted(body)]
     return "\r\n".join([*lines, f"--{boundary}--", ""])
 
 
-def plain_text(letter: Letter, envelope: Envelope) -> str:
+def plain_text(sent: Letter, envelope: Envelope) -> str:
     """Return the text part."""
-    blocks = list(letter.paragraphs)
-    if letter.link:
-        blocks.append(f"{letter.button}: {letter.link}")
+    blocks = list(sent.paragraphs)
+    if sent.link:
+        blocks.append(f"{sent.button}: {sent.link}")
     if envelope.unsubscribe:
-        why, leave = FOOTERS[letter.language]
+        why, leave = FOOTERS[sent.language]
         blocks.append(f"-- \n{why}\n{envelope.postal}\n{leave}: {envelope.unsubscribe}")
     return "\n\n".join(blocks) + "\n"
 
 
-def html_text(letter: Letter, envelope: Envelope) -> str:
+def html_text(sent: Letter, envelope: Envelope) -> str:
     """Return the HTML part."""
-    body = [f"<p>{html.escape(paragraph)}</p>" for paragraph in letter.paragraphs]
-    if letter.link:
-        target = html.escape(letter.link)
-        body.append(f'<p><a href="{target}" style="padding:8px 14px">{html.escape(letter.button)}</a></p>')
-        if letter.shown:
-            body.append(f'<p><a href="{target}">{html.escape(letter.shown)}</a></p>')
-    if letter.hidden:
-        body.append(f'<div style="display:none">{html.escape(letter.hidden)}</div>')
+    body = [f"<p>{html.escape(paragraph)}</p>" for paragraph in sent.paragraphs]
+    if sent.link:
+        target = html.escape(sent.link)
+        body.append(f'<p><a href="{target}" style="padding:8px 14px">{html.escape(sent.button)}</a></p>')
+        if sent.shown:
+            body.append(f'<p><a href="{target}">{html.escape(sent.shown)}</a></p>')
+    if sent.hidden:
+        body.append(f'<div style="display:none">{html.escape(sent.hidden)}</div>')
     if envelope.unsubscribe:
-        why, leave = FOOTERS[letter.language]
+        why, leave = FOOTERS[sent.language]
         address = html.escape(envelope.unsubscribe)
         body.append(f"<p><small>{html.escape(why)}<br>{html.escape(envelope.postal)}<br>")
         body.append(f'<a href="{address}">{leave}</a></small></p>')
     return (
-        f'<!doctype html>\n<html lang="{letter.language}"><head><meta charset="utf-8">'
-        f"<title>{html.escape(letter.subject)}</title></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
+        f'<!doctype html>\n<html lang="{sent.language}"><head><meta charset="utf-8">'
+        f"<title>{html.escape(sent.subject)}</title></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
     )
 
 

@@ -1,6 +1,7 @@
-"""What the simulated world is made of: senders, steps of a story, and the span of time it plays in. No texts, no chance."""
+"""What the simulated world is made of: senders, steps of a story, the span of time it plays in. No texts in here."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -98,16 +99,31 @@ class Span(msgspec.Struct, frozen=True):
         return at if at >= self.start + day * DAY else at + DAY
 
 
-Story = Iterator[Step]
-Persona = Callable[[Sender, Span], Story]
-"""What a sender does over a span: steps in order of time. The world plays many of them at once."""
+Persona = Callable[[Sender, Span, int], list[Step]]
+"""What a sender does on one day of the span, counted from 0. Day 0 also tells what happened before the span."""
 
 
-def told(items: Iterable[Item], abuse: str | None) -> Iterator[Item]:
-    """Return the items with their truth set."""
-    return (msgspec.structs.replace(item, abuse=abuse) for item in items)
+def act(
+    block: Callable[..., Iterable[Item]],
+    sender: Sender,
+    at: Micros,
+    *details: Any,
+    abuse: str | None = None,
+    **fields: Any,
+) -> Step:
+    """Return the step that plays a building block of a sender at a moment; `abuse` is the truth of its items."""
+    return Step(at, partial(_played, partial(block, sender, at, *details, **fields), abuse))
 
 
-def in_order(steps: Iterable[Step]) -> Story:
-    """Return steps sorted by the time they begin."""
-    return iter(sorted(steps, key=lambda step: step.at))
+def _played(make: Callable[[], Iterable[Item]], abuse: str | None) -> Iterator[Item]:
+    return (msgspec.structs.replace(item, abuse=abuse) for item in make()) if abuse else iter(make())
+
+
+def once(story: Callable[[Sender, Span], list[Step]]) -> Persona:
+    """Return the persona that tells its whole story on the first day."""
+
+    def persona(sender: Sender, span: Span, day: int) -> list[Step]:
+        return story(sender, span) if day == 0 else []
+
+    persona.__doc__ = story.__doc__
+    return persona

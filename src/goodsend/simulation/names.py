@@ -1,8 +1,8 @@
 """
 Names, addresses and networks of the simulated world. Everything here is reserved for examples, so it belongs to nobody.
 
-Hosts end in `.example` (RFC 2606); addresses are from RFC 5737 and RFC 3849, network numbers from RFC 5398; phone numbers
-are from the ranges that regulators keep for fiction (NANPA 555-01xx, Ofcom, Bundesnetzagentur, ARCEP).
+Hosts end in `.example` (RFC 2606); addresses are from RFC 5737 and RFC 3849, network numbers from RFC 5398; phone
+numbers are from the ranges that regulators keep for fiction (NANPA 555-01xx, Ofcom, Bundesnetzagentur, ARCEP).
 """
 
 import unicodedata
@@ -12,21 +12,68 @@ from goodsend.simulation.model import Client, Network, Sender
 from goodsend.simulation.streams import stream, token
 
 FIRST_NAMES = {
-    "en": ("Alice", "Ben", "Carla", "Dan", "Ella", "Frank", "Grace", "Harry", "Isla", "Jack", "Kate", "Liam", "Mia", "Noah"),
+    "en": (
+        "Alice",
+        "Ben",
+        "Carla",
+        "Dan",
+        "Ella",
+        "Frank",
+        "Grace",
+        "Harry",
+        "Isla",
+        "Jack",
+        "Kate",
+        "Liam",
+        "Mia",
+        "Noah",
+    ),
     "de": ("Anna", "Bernd", "Clara", "Dirk", "Eva", "Felix", "Greta", "Hannes", "Jana", "Lukas", "Marie", "Nils"),
     "es": ("Ana", "Bruno", "Carmen", "Diego", "Elena", "Hugo", "Inés", "Javier", "Lucía", "Mateo", "Nuria", "Pablo"),
     "fr": ("Amélie", "Bastien", "Camille", "Denis", "Élise", "Fabien", "Hélène", "Julien", "Louise", "Marc", "Nina"),
     "pt": ("Ana", "Beatriz", "Caio", "Duarte", "Inês", "João", "Lara", "Miguel", "Rita", "Tiago"),
 }
 LAST_NAMES = {
-    "en": ("Archer", "Brook", "Carter", "Dale", "Ellis", "Fisher", "Grant", "Hughes", "Irving", "Jarvis", "Knight", "Lowe"),
-    "de": ("Albrecht", "Baumann", "Conrad", "Dietrich", "Engel", "Fuchs", "Graf", "Hartmann", "Jäger", "Krüger", "Lorenz"),
+    "en": (
+        "Archer",
+        "Brook",
+        "Carter",
+        "Dale",
+        "Ellis",
+        "Fisher",
+        "Grant",
+        "Hughes",
+        "Irving",
+        "Jarvis",
+        "Knight",
+        "Lowe",
+    ),
+    "de": (
+        "Albrecht",
+        "Baumann",
+        "Conrad",
+        "Dietrich",
+        "Engel",
+        "Fuchs",
+        "Graf",
+        "Hartmann",
+        "Jäger",
+        "Krüger",
+        "Lorenz",
+    ),
     "es": ("Alonso", "Blanco", "Castro", "Díaz", "Esteban", "Flores", "Gil", "Herrera", "Iglesias", "Lozano", "Molina"),
     "fr": ("Arnaud", "Blanc", "Colin", "Dupuis", "Fabre", "Gauthier", "Henry", "Lambert", "Marchand", "Noël", "Perrin"),
     "pt": ("Almeida", "Barbosa", "Cardoso", "Duarte", "Faria", "Gomes", "Lopes", "Martins", "Nunes", "Pereira"),
 }
 COMPANIES = {
-    "newsletter": ("Harbour Letter", "Morning Garden", "The Slow Kitchen", "Trail Notes", "City Cycling", "Paper & Ink"),
+    "newsletter": (
+        "Harbour Letter",
+        "Morning Garden",
+        "The Slow Kitchen",
+        "Trail Notes",
+        "City Cycling",
+        "Paper & Ink",
+    ),
     "shop": ("Oak & Linen", "Bluebird Shoes", "Little Lantern", "North Wool", "Copper Kettle", "Green Door Books"),
     "saas": ("Ledgerly", "Plannio", "Fieldboard", "Stacknote", "Shiftwise", "Invoya"),
     "school": ("Hillside School", "Lakeview Academy", "Saint Anne Primary", "Westfield College"),
@@ -42,11 +89,11 @@ PHONE_RANGES = {"US": (100, 199), "GB": (0, 999), "DE": (0, 999), "FR": (0, 9999
 HOME_NETWORKS = {"US": 64496, "GB": 64497, "IE": 64497, "DE": 64498, "AT": 64498}
 OTHER_HOME_NETWORK = 64499
 HOSTING_NETWORK = 64510
-"""The documentation network number that the shipped list `hosting_asns` names as hosting, so that the demo can show it."""
+"""A network number kept for documentation; the shipped list `hosting_asns` counts it as hosting."""
 
 BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/605.1.15",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
 )

@@ -1,1 +1,1 @@
-"""The senders of the simulated world, one file per family. Each persona is a function from a sender and a span to steps."""
+"""The senders of the simulated world, one file per family: each persona is a function from sender and span to steps."""

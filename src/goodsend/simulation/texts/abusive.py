@@ -6,7 +6,7 @@ What abusers of the simulated world write. Texts are our own; hosts are look-ali
 
 import msgspec
 
-from goodsend.simulation.mail import Letter
+from goodsend.simulation.mail import Letter, letter
 
 
 class Lure(msgspec.Struct, frozen=True):
@@ -23,14 +23,16 @@ LURES: tuple[Lure, ...] = (
         "DHL",
         "DHL Express",
         "dhl-parcel.example",
-        Letter(
+        letter(
             "en",
             "DHL: your parcel {number} could not be delivered",
-            (
-                "Dear customer,",
-                "We tried to deliver your parcel {number} today, but a small customs fee has not been paid.",
-                "Please verify your account and confirm your payment details within 24 hours, or the parcel will be returned.",
-            ),
+            """
+            Dear customer,
+
+            We tried to deliver your parcel {number} today, but a small customs fee has not been paid.
+
+            Please verify your account and confirm your payment details within 24 hours, or the parcel will be returned.
+            """,
             "Confirm delivery",
             "{link}",
             shown="https://www.dhl.com/track?id={number}",
@@ -40,14 +42,16 @@ LURES: tuple[Lure, ...] = (
         "PayPal",
         "PayPal Service",
         "paypa1-secure.example",
-        Letter(
+        letter(
             "en",
             "Urgent: your PayPal account has been limited",
-            (
-                "Dear customer,",
-                "We noticed unusual activity in your account. Your account has been suspended until you verify your identity.",
-                "Log in and confirm your password and card number immediately to avoid permanent closure.",
-            ),
+            """
+            Dear customer,
+
+            We noticed unusual activity in your account. Your account has been suspended until you verify your identity.
+
+            Log in and confirm your password and card number immediately to avoid permanent closure.
+            """,
             "Verify your account",
             "{link}",
             shown="https://www.paypal.com/signin",
@@ -58,14 +62,16 @@ LURES: tuple[Lure, ...] = (
         "Netflix",
         "Netflix",
         "netflix-billing.example",
-        Letter(
+        letter(
             "es",
             "Netflix: su cuenta ha sido suspendida",
-            (
-                "Estimado cliente:",
-                "No hemos podido cobrar su última cuota. Su cuenta será suspendida en 24 horas.",
-                "Actualice sus datos de pago y verifique su cuenta de inmediato para no perder el servicio.",
-            ),
+            """
+            Estimado cliente:
+
+            No hemos podido cobrar su última cuota. Su cuenta será suspendida en 24 horas.
+
+            Actualice sus datos de pago y verifique su cuenta de inmediato para no perder el servicio.
+            """,
             "Verificar mi cuenta",
             "{link}",
             shown="https://www.netflix.com/youraccount",
@@ -75,14 +81,16 @@ LURES: tuple[Lure, ...] = (
         "Microsoft",
         "Microsoft account team",
         "rnicrosoft-login.example",
-        Letter(
+        letter(
             "en",
             "Action required: your mailbox is almost full",
-            (
-                "Hello,",
-                "Your Microsoft mailbox has reached its limit and incoming messages will be rejected within 24 hours.",
-                "Sign in to verify your password and keep the same storage.",
-            ),
+            """
+            Hello,
+
+            Your Microsoft mailbox has reached its limit and incoming messages will be rejected within 24 hours.
+
+            Sign in to verify your password and keep the same storage.
+            """,
             "Keep my password",
             "{link}",
             shown="https://login.microsoftonline.com/",
@@ -91,83 +99,103 @@ LURES: tuple[Lure, ...] = (
 )
 
 SMISHING: tuple[tuple[str, str, str], ...] = (
-    ("USPS", "usps-redelivery.example", "USPS: your parcel is on hold because of an unpaid fee of $1.99. Pay now to reschedule: {link}"),
-    ("EVRi", "evri-parcel.example", "Evri: we missed you today. Your parcel will be returned. Book redelivery and pay the fee: {link}"),
+    (
+        "USPS",
+        "usps-redelivery.example",
+        "USPS: your parcel is on hold because of an unpaid fee of $1.99. Pay now to reschedule: {link}",
+    ),
+    (
+        "EVRi",
+        "evri-parcel.example",
+        "Evri: we missed you today. Your parcel will be returned. Book redelivery and pay the fee: {link}",
+    ),
     ("DHL", "dhl-zoll.example", "DHL: Ihr Paket wartet auf die Zollgebühr von 1,99 EUR. Jetzt bezahlen: {link}"),
 )
 """Sender id, host, text."""
 
 COLD: tuple[Letter, ...] = (
-    Letter(
+    letter(
         "en",
         "Quick question for {company}",
-        (
-            "Hi {first},",
-            "I saw your company in a business directory and wanted to introduce our 2026 lead packages: 14 million verified "
-            "contacts by industry and job title.",
-            "Order before Friday and get the whole east coast for half the price. Special prices for bulk buyers.",
-        ),
+        """
+        Hi {first},
+
+        I saw your company in a business directory and wanted to introduce our 2026 lead packages: 14 million verified
+        contacts by industry and job title.
+
+        Order before Friday and get the whole east coast for half the price. Special prices for bulk buyers.
+        """,
         "See the price list",
         "{link}",
     ),
-    Letter(
+    letter(
         "en",
         "Solar panels at no cost for {company}?",
-        (
-            "Hello,",
-            "Business owners in your area no longer pay for electricity. You have been selected for a free survey.",
-            "This offer ends tonight. Do not miss it.",
-        ),
+        """
+        Hello,
+
+        Business owners in your area no longer pay for electricity. You have been selected for a free survey.
+
+        This offer ends tonight. Do not miss it.
+        """,
         "Claim your survey",
         "{link}",
     ),
 )
 
 SNOWSHOE: tuple[Letter, ...] = (
-    Letter(
+    letter(
         "en",
         "{first}, your walk-in bath estimate",
-        (
-            "Hello {first},",
-            "Homeowners near you are saving on walk-in baths. Compare prices from local fitters in one minute.",
-            "Limited slots this week.",
-        ),
+        """
+        Hello {first},
+
+        Homeowners near you are saving on walk-in baths. Compare prices from local fitters in one minute.
+
+        Limited slots this week.
+        """,
         "Compare prices",
         "{link}",
     ),
-    Letter(
+    letter(
         "en",
         "Your estimate for a walk-in bath, {first}",
-        (
-            "Hi {first},",
-            "People near you save on walk-in baths. One minute is enough to compare prices from fitters nearby.",
-            "Only a few slots are left this week.",
-        ),
+        """
+        Hi {first},
+
+        People near you save on walk-in baths. One minute is enough to compare prices from fitters nearby.
+
+        Only a few slots are left this week.
+        """,
         "Compare now",
         "{link}",
     ),
 )
 
 VERTICAL: tuple[Letter, ...] = (
-    Letter(
+    letter(
         "en",
         "Cheap viagra and cialis, no prescription needed",
-        (
-            "Dear friend,",
-            "Our online pharmacy sends viagra, cialis and xanax without prescription, discreet packaging, worldwide.",
-            "Order today and get ten pills for free. Pay with crypto for a further discount.",
-        ),
+        """
+        Dear friend,
+
+        Our online pharmacy sends viagra, cialis and xanax without prescription, discreet packaging, worldwide.
+
+        Order today and get ten pills for free. Pay with crypto for a further discount.
+        """,
         "Order without prescription",
         "{link}",
     ),
-    Letter(
+    letter(
         "en",
         "Casino bonus: 200 free spins are waiting",
-        (
-            "Hello winner,",
-            "Our online casino gives you 200 free spins and a 300 % deposit bonus. No verification, instant payouts.",
-            "Bet today, the jackpot has never been higher.",
-        ),
+        """
+        Hello winner,
+
+        Our online casino gives you 200 free spins and a 300 % deposit bonus. No verification, instant payouts.
+
+        Bet today, the jackpot has never been higher.
+        """,
         "Play now",
         "{link}",
     ),
@@ -197,5 +225,19 @@ PHISHING_PAGE = """<!doctype html>
 </body></html>
 """
 
-VENDOR_FILES = ("USA_business_owners_2026_verified.csv", "14M_B2B_contacts_part3.csv", "email_list_final_CLEANED(2).csv")
-VENDOR_COLUMNS = ["email", "first_name", "last_name", "job_title", "company", "sic_code", "employees", "revenue", "phone"]
+VENDOR_FILES = (
+    "USA_business_owners_2026_verified.csv",
+    "14M_B2B_contacts_part3.csv",
+    "email_list_final_CLEANED(2).csv",
+)
+VENDOR_COLUMNS = [
+    "email",
+    "first_name",
+    "last_name",
+    "job_title",
+    "company",
+    "sic_code",
+    "employees",
+    "revenue",
+    "phone",
+]
