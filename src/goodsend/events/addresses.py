@@ -380,14 +380,20 @@ def canonical_phone(text: str) -> str | Wrong:
     number = text.strip()
     if not _PHONE.fullmatch(number):
         return Wrong("not an international phone number", "send + and the country code first, such as +34911234567")
-    try:
-        parsed = phonenumbers.parse(number, None)
-    except phonenumbers.NumberParseException:
-        return Wrong("not a phone number: no country has this code or the length is impossible")
-    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if not 7 <= len(written) - 1 <= 15:
+    for _ in range(3):  # a national prefix that is cut off can uncover another one
+        try:
+            parsed = phonenumbers.parse(number, None)
+        except phonenumbers.NumberParseException:
+            return Wrong("not a phone number: no country has this code or the length is impossible")
+        written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        if written == number:
+            break
+        number = written
+    else:
+        return Wrong("not a phone number: it is nothing but prefixes")
+    if not 7 <= len(number) - 1 <= 15:
         return Wrong("not a phone number: with the country code it has 7 to 15 digits")
-    return written
+    return number
 
 
 def phone_country(number: str) -> str | None:
