@@ -34,11 +34,16 @@ class Name(Node, frozen=True):
 
 
 class Call(Node, frozen=True):
-    """A function and its arguments; `function` is None until checked."""
+    """
+    A function and its arguments.
+
+    Once checked it has its `function`, and in `prepared`, by position, what literal arguments were made into.
+    """
 
     name: str
     args: tuple[Node, ...]
     function: Function | None = None
+    prepared: tuple[object, ...] = ()
 
 
 class Widen(Node, frozen=True):

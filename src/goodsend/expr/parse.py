@@ -304,8 +304,8 @@ class _Reader:
         token = self.tokens[self.position]
         word = token.text.upper()
         before = self.tokens[self.position - 1] if self.position else None
-        touching = before is not None and before.end + 1 == token.start
-        if before is not None and before.token_type is TokenType.NUMBER and touching:
+        joined = token.token_type in (TokenType.VAR, TokenType.NUMBER, TokenType.DOT)
+        if before and before.token_type is TokenType.NUMBER and joined and before.end + 1 == token.start:
             both = self.source[before.start : token.end + 1]
             self.stop(f"`{both}` is not a number", "numbers are written plainly: 10000 or 0.05", before.start)
         if token.token_type is TokenType.R_PAREN:
@@ -455,8 +455,10 @@ class _Reader:
         start = token.start if not sign else self.tokens[self.position - 2].start
         if self.at(TokenType.VAR, TokenType.DOT) and self.tokens[self.position].start == end:
             self.unexpected()
+        if not token.text.isascii():
+            self.stop(f"`{token.text}` is not a number", "numbers are written in the digits 0 to 9", start, end)
         if token.text.isdigit():
-            whole = int(text)
+            whole = int(text) if len(text) <= 20 else INTEGER_MAX + 1
             if not -INTEGER_MAX - 1 <= whole <= INTEGER_MAX:
                 self.problems.append(
                     Problem("", "whole numbers have 64 bits", f"at most {INTEGER_MAX}", self.source, start, end)
