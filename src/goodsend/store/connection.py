@@ -19,8 +19,8 @@ from goodsend.kit.clock import SECOND, Micros, to_micros
 Connection = psycopg.Connection[tuple[Any, ...]]
 Pool = ConnectionPool[Connection]
 
-_TIMESTAMPTZ: Final = 1184
-_JSONB: Final = 3802
+TIMESTAMPTZ: Final = 1184
+JSONB: Final = 3802
 _POSTGRES_EPOCH: Final[Micros] = 946_684_800 * SECOND
 """2000-01-01 in microseconds since 1970: where the binary form of `timestamptz` counts from."""
 
@@ -41,7 +41,7 @@ class Json(bytes):
 
 
 class _AtDumper(Dumper):
-    oid = _TIMESTAMPTZ
+    oid = TIMESTAMPTZ
     format = Format.BINARY
 
     def dump(self, obj: int) -> bytes:
@@ -49,7 +49,7 @@ class _AtDumper(Dumper):
 
 
 class _JsonDumper(Dumper):
-    oid = _JSONB
+    oid = JSONB
     format = Format.BINARY
 
     def dump(self, obj: bytes) -> bytes:
@@ -86,10 +86,10 @@ def configure(connection: Connection) -> None:
     adapters = connection.adapters
     adapters.register_dumper(At, _AtDumper)
     adapters.register_dumper(Json, _JsonDumper)
-    adapters.register_loader(_TIMESTAMPTZ, _AtTextLoader)
-    adapters.register_loader(_TIMESTAMPTZ, _AtBinaryLoader)
-    adapters.register_loader(_JSONB, _JsonTextLoader)
-    adapters.register_loader(_JSONB, _JsonBinaryLoader)
+    adapters.register_loader(TIMESTAMPTZ, _AtTextLoader)
+    adapters.register_loader(TIMESTAMPTZ, _AtBinaryLoader)
+    adapters.register_loader(JSONB, _JsonTextLoader)
+    adapters.register_loader(JSONB, _JsonBinaryLoader)
     if connection.info.parameter_status("TimeZone") != "UTC":
         before, connection.autocommit = connection.autocommit, True
         connection.execute("SET TIME ZONE 'UTC'")

@@ -1,5 +1,7 @@
 -- The first house. Times are timestamptz (microseconds, so the engine's integers pass through unchanged).
--- Tables that grow with traffic are partitioned by the day of the event; store/partitions.py makes the days.
+-- Tables that grow with traffic are partitioned by the day of the event; store/partitions.py makes the days. Their keys
+-- lead with the arrival, so that the log is read in its order without sorting; a day always comes along and prunes.
+-- Every event has a decision with the same key, so pages of events are searched in `decision`, the only one indexed.
 -- Every table carries its tenant first, and every query names it.
 
 CREATE TABLE tenant (
@@ -54,6 +56,7 @@ CREATE TABLE event_key (
     body_hash   bytea NOT NULL,                -- 16 bytes: tells a repeat from an id used for something else
     PRIMARY KEY (tenant, event_id)
 );
+CREATE UNIQUE INDEX event_key_arrival ON event_key (tenant, arrival);
 
 CREATE TABLE event (
     tenant      text NOT NULL,
@@ -67,11 +70,8 @@ CREATE TABLE event (
     received_at timestamptz NOT NULL,
     data        jsonb NOT NULL,
     content     text,
-    PRIMARY KEY (tenant, day, arrival)
+    PRIMARY KEY (tenant, arrival, day)
 ) PARTITION BY RANGE (day);
-CREATE INDEX event_account ON event (tenant, account, at DESC);
-CREATE INDEX event_kind ON event (tenant, kind, at DESC);
-CREATE INDEX event_at ON event (tenant, at DESC);
 
 CREATE TABLE fact (
     tenant      text NOT NULL,
@@ -79,7 +79,7 @@ CREATE TABLE fact (
     arrival     bigint NOT NULL,
     event_id    text NOT NULL,
     facts       jsonb NOT NULL,
-    PRIMARY KEY (tenant, day, arrival)
+    PRIMARY KEY (tenant, arrival, day)
 ) PARTITION BY RANGE (day);
 
 CREATE TABLE decision (
@@ -98,12 +98,13 @@ CREATE TABLE decision (
     rules       text[] NOT NULL,               -- ids of the hits that acted
     shadow      text[] NOT NULL,               -- ids of the hits that did not
     body        jsonb NOT NULL,                -- the Decision, whole
-    PRIMARY KEY (tenant, day, arrival)
+    PRIMARY KEY (tenant, arrival, day)
 ) PARTITION BY RANGE (day);
 CREATE INDEX decision_id ON decision (tenant, decision_id);
-CREATE INDEX decision_account ON decision (tenant, account, at DESC);
-CREATE INDEX decision_verdict ON decision (tenant, verdict, at DESC);
-CREATE INDEX decision_at ON decision (tenant, at DESC);
+CREATE INDEX decision_at ON decision (tenant, at DESC, arrival DESC);
+CREATE INDEX decision_account ON decision (tenant, account, at DESC, arrival DESC);
+CREATE INDEX decision_verdict ON decision (tenant, verdict, at DESC, arrival DESC) WHERE verdict <> 'allow';
+CREATE INDEX decision_kind ON decision (tenant, kind, at DESC, arrival DESC);
 CREATE INDEX decision_rules ON decision USING gin (rules) WHERE rules <> '{}';
 
 CREATE TABLE content (
@@ -241,6 +242,7 @@ CREATE TABLE notice (
     PRIMARY KEY (tenant, notice_id)
 );
 CREATE INDEX notice_account ON notice (tenant, account, at DESC);
+CREATE INDEX notice_decision ON notice (tenant, decision_id);
 
 -- Effects asked of the platform; written in the transaction that decided them, drained by the worker.
 CREATE TABLE outbox (
@@ -252,7 +254,8 @@ CREATE TABLE outbox (
     target      text NOT NULL,
     payload     jsonb NOT NULL,
     state       text NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'done', 'dead')),
-    attempts    integer NOT NULL DEFAULT 0,
+    attempts    integer NOT NULL DEFAULT 0,    -- all of them; numbers the rows of outbox_attempt
+    tries       integer NOT NULL DEFAULT 0,    -- since it was asked for or sent again: the schedule starts over then
     due_at      timestamptz NOT NULL,
     created_at  timestamptz NOT NULL,
     done_at     timestamptz,
@@ -321,3 +324,4 @@ CREATE TABLE audit (
 CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$;
 CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_append_only();
+CREATE TRIGGER audit_keep BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();

@@ -1,0 +1,64 @@
+"""
+What PostgreSQL can hold of text and JSON: no NUL, no lone surrogates, no endless keys. One such character would fail a
+whole batch, so it is replaced by U+FFFD here, whatever earlier floors promise.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from goodsend.store.connection import Json
+
+REPLACEMENT = "\ufffd"
+
+KEY_CHARS = 512
+"""Longest text that goes into an index: a B-tree takes 2,704 bytes a row, and keys come in pairs."""
+
+
+def clean(text: str) -> str:
+    """Return text that a column can hold."""
+    if text.isascii() and "\0" not in text:
+        return text
+    text = text.replace("\0", REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(REPLACEMENT if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def key(text: str) -> str:
+    """Return text that an index can hold: a longer one keeps its beginning and gains a digest of the whole."""
+    text = clean(text)
+    if len(text) <= KEY_CHARS:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{text[: KEY_CHARS - 33]}~{digest}"
+
+
+def optional_key(text: str | None) -> str | None:
+    """Return None for None."""
+    return None if text is None else key(text)
+
+
+def encode(value: object) -> Json:
+    """Return a value as JSON that `jsonb` takes."""
+    try:
+        raw = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return Json(msgspec.json.encode(_cleaned(msgspec.to_builtins(value))))
+    if b"\\u0000" in raw:
+        # Also true of a backslash followed by u0000 as plain text, where cleaning changes nothing.
+        return Json(msgspec.json.encode(_cleaned(msgspec.to_builtins(value))))
+    return Json(raw)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(name)): _cleaned(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return value
