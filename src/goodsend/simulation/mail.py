@@ -36,7 +36,7 @@ def letter(
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """Who writes to whom. `list_id` and `unsubscribe` are empty for mail that is not bulk; `postal` is for the footer."""
+    """Who writes to whom. `list_id` and `unsubscribe` are empty for mail that is not bulk; `postal`: the footer."""
 
     from_name: str
     from_email: str
