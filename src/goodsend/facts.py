@@ -1,7 +1,8 @@
 """
 Facts: everything known about one event as one flat, typed row, and the catalogue that says what each column means.
 
-A column name carries its origin: `e.` event, `f.` feature, `s.` signal, `m.` model, `a.` account and standing, `l.` look-up.
+A column name carries its origin: `e.` event, `f.` feature, `s.` signal, `m.` model, `a.` account and standing,
+`l.` look-up.
 A column that is missing from a row, or None, is NULL: not known. No evidence is not zero.
 """
 

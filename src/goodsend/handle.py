@@ -14,12 +14,12 @@ from typing import Literal
 
 import msgspec
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from goodsend.cases.model import OpenCase
 from goodsend.decisions.model import Decision
 from goodsend.events.canonical import EventLimits, body_hash, canonicalise
-from goodsend.events.model import Arrived, Content, Event
+from goodsend.events.model import Arrived, Event
 from goodsend.features.compute import Windows
 from goodsend.kit.clock import SECOND, Micros
 from goodsend.kit.errors import Rejection, Retryable
@@ -27,6 +27,7 @@ from goodsend.pack import Pack
 from goodsend.pipeline import Known, Outcome, entities_of, process
 from goodsend.settings import Settings
 from goodsend.store import accounts, casework, contents, lists, log, notices, outbox, rejections
+from goodsend.store.connection import Connection, Pool
 
 _LOG = logging.getLogger("goodsend.engine")
 _MOST_PER_TRANSACTION = 2_000
@@ -79,7 +80,7 @@ class Engine:
     """
 
     def __init__(
-        self, pool: ConnectionPool, pack_of: Callable[[str], Pack], now: Callable[[], Micros], settings: Settings
+        self, pool: Pool, pack_of: Callable[[str], Pack], now: Callable[[], Micros], settings: Settings
     ) -> None:
         self._pool = pool
         self._pack_of = pack_of
@@ -233,7 +234,7 @@ class Engine:
             return _handle_batch(connection, tenant, state, works, now, self._limits)
 
 
-def _catch_up(connection: psycopg.Connection, tenant: str, state: _Tenant) -> None:
+def _catch_up(connection: Connection, tenant: str, state: _Tenant) -> None:
     """Add what other processes wrote, or the whole log after a start, to the windows."""
     last = log.last_arrival(connection, tenant)
     if last == state.arrival:
@@ -244,7 +245,7 @@ def _catch_up(connection: psycopg.Connection, tenant: str, state: _Tenant) -> No
 
 
 def _handle_batch(
-    connection: psycopg.Connection,
+    connection: Connection,
     tenant: str,
     state: _Tenant,
     works: Sequence[_Work],
@@ -276,7 +277,7 @@ def _handle_batch(
 
 
 def _sort_out(
-    connection: psycopg.Connection, tenant: str, read: Sequence[Sequence[Arrived | Rejection]]
+    connection: Connection, tenant: str, read: Sequence[Sequence[Arrived | Rejection]]
 ) -> tuple[dict[str, Arrived], set[str], dict[int, Rejection]]:
     """
     Return new events by id in order, ids seen before, and the rejections of ids used for something else.
@@ -325,9 +326,7 @@ def _answer(
     return Answer(status, event_id, decision=outcome.decision, outcome=outcome)
 
 
-def _gather(
-    connection: psycopg.Connection, tenant: str, state: _Tenant, arrived: Sequence[Arrived], now: Micros
-) -> Known:
+def _gather(connection: Connection, tenant: str, state: _Tenant, arrived: Sequence[Arrived], now: Micros) -> Known:
     """Read what the batch's entities are known by, in a handful of queries."""
     if now - state.lists_at >= _LISTS_FRESH:
         own = lists.own_values(connection, tenant, now)
@@ -357,7 +356,7 @@ def _gather(
 
 
 def _apply(
-    connection: psycopg.Connection,
+    connection: Connection,
     tenant: str,
     pack: Pack,
     outcomes: Sequence[Outcome],
@@ -404,5 +403,3 @@ def _account_row(outcome: Outcome, pack: Pack) -> accounts.Seen:
         profile=profile,
         entities=tuple(entities_of(event, pack).items()),
     )
-
-

@@ -15,7 +15,7 @@ from goodsend.cases.triage import case_change
 from goodsend.decisions.decide import decide
 from goodsend.decisions.model import Decision
 from goodsend.events.model import Arrived, Content, Event
-from goodsend.expr.expression import Lists
+from goodsend.expr.functions import Lists
 from goodsend.facts import Facts
 from goodsend.features.compute import Windows
 from goodsend.outreach.model import Notice
@@ -71,9 +71,7 @@ class Outcome(msgspec.Struct, frozen=True):
 def entities_of(event: Event, pack: Pack) -> dict[str, str]:
     """Return the keys this event carries, by entity type."""
     fields = pack.entity_fields.get(event.kind, {})
-    return {
-        entity: str(value) for entity, field in fields.items() if (value := event.data.get(field)) is not None
-    }
+    return {entity: str(value) for entity, field in fields.items() if (value := event.data.get(field)) is not None}
 
 
 def event_columns(event: Event) -> Facts:

@@ -1,4 +1,4 @@
-"""The HTTP server: API and console as one application. What they answer is theirs; this file only puts them together."""
+"""The HTTP server: API and console put together as one application. What they answer is theirs."""
 
 import socket
 
@@ -53,4 +53,3 @@ class Server(uvicorn.Server):
     def serve_forever(self) -> None:
         """Serve until a signal or `should_exit`."""
         self.run(sockets=[self._socket])
-

@@ -39,7 +39,9 @@ class Settings:
     batch_limit: int = _setting(10_000, "most events in one request")
     body_limit_bytes: int = _setting(64_000_000, "largest request body")
     queue_limit: int = _setting(20_000, "events waiting for the engine before clients are told to slow down")
-    webhook_private_hosts: tuple[str, ...] = _setting((), "hosts with private addresses that webhooks may reach, comma-separated")
+    webhook_private_hosts: tuple[str, ...] = _setting(
+        (), "hosts with private addresses that webhooks may reach, comma-separated"
+    )
     log_level: str = _setting("info", "debug, info, warning or error")
 
 

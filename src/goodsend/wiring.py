@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg_pool import ConnectionPool
+from psycopg_pool import PoolTimeout
 
 from goodsend.connectors import postgres
 from goodsend.handle import Engine
@@ -16,6 +16,7 @@ from goodsend.kit.clock import Micros
 from goodsend.kit.errors import Misconfigured, Problem
 from goodsend.pack import Pack, build_pack
 from goodsend.settings import Settings
+from goodsend.store.connection import Pool, open_pool
 from goodsend.store.migrate import migrate
 
 SHIPPED = Path(__file__).parent / "packs" / "core"
@@ -35,7 +36,7 @@ class Installation:
     Store functions take a connection of the pool and a tenant; times come from `now`.
     """
 
-    def __init__(self, settings: Settings, pool: ConnectionPool, pack: Pack, now: Callable[[], Micros]) -> None:
+    def __init__(self, settings: Settings, pool: Pool, pack: Pack, now: Callable[[], Micros]) -> None:
         self.settings = settings
         self.pool = pool
         self.now = now
@@ -98,9 +99,8 @@ def install(settings: Settings, *, now: Callable[[], Micros] = system_now) -> It
             url = stack.enter_context(postgres.start(settings.data_dir.expanduser())).url
         try:
             migrate(url)
-            pool = stack.enter_context(ConnectionPool(url, min_size=1, max_size=_POOL_SIZE, open=False))
-            pool.open(wait=True, timeout=15)
-        except psycopg.Error as error:
+            pool = stack.enter_context(open_pool(url, size=_POOL_SIZE))
+        except (psycopg.Error, PoolTimeout) as error:
             raise Misconfigured(f"the database cannot be used: {error}") from error
         installation = Installation(settings, pool, pack, now)
         stack.callback(installation.engine.close)

@@ -8,15 +8,13 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
 
 import httpx
 import msgspec
 
 from goodsend.commands.members import SCOPES
 from goodsend.commands.serve import address_of, working
-from goodsend.kit.clock import DAY, Micros, to_datetime
+from goodsend.kit.clock import DAY, Micros
 from goodsend.kit.errors import Misconfigured
 from goodsend.server import Server, listen
 from goodsend.settings import Settings
@@ -74,7 +72,7 @@ def _listen(settings: Settings, port: int | None) -> "object":
 def _people(installation: Installation) -> tuple[str, str, bool]:
     """Make the tenant, its people with one new password, and a key; say whether the tenant had no events yet."""
     password = secrets.token_urlsafe(9)
-    now = to_datetime(installation.now())
+    now = installation.now()
     with installation.pool.connection() as connection:
         tenants.ensure(connection, TENANT, "Demo platform", now)
         for login, name, role in PEOPLE:

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from goodsend.handle import Answer, Engine
-from goodsend.kit.clock import to_datetime
 from goodsend.kit.errors import Misconfigured, Rejection
 from goodsend.kit.text import printable
 from goodsend.settings import Settings
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     counts: Counter[str] = Counter()
     with install(settings) as installation:
         with installation.pool.connection() as connection:
-            tenants.ensure(connection, options.tenant, options.tenant, to_datetime(installation.now()))
+            tenants.ensure(connection, options.tenant, options.tenant, installation.now())
         installation.engine.start()
         with _progress() as progress:
             for path in options.paths:
@@ -62,7 +61,7 @@ def _ingest(installation: Installation, tenant: str, path: str, counts: Counter[
         if broken:
             counts["rejected"] += len(broken)
             with installation.pool.connection() as connection:
-                rejections.add(connection, tenant, f"ingest:{name}", broken, to_datetime(installation.now()))
+                rejections.add(connection, tenant, f"ingest:{name}", broken, installation.now())
             for rejection in broken:
                 _show(f"{name}: {rejection.place}", rejection, counts)
         if batch:

@@ -4,7 +4,6 @@ import argparse
 import secrets
 from typing import Any
 
-from goodsend.kit.clock import to_datetime
 from goodsend.settings import Settings
 from goodsend.store import keys, members, outbox, tenants
 from goodsend.wiring import install
@@ -42,7 +41,7 @@ def add_arguments(words: "argparse._SubParsersAction[Any]") -> None:
 def add_tenant(options: argparse.Namespace, settings: Settings) -> int:
     """Add a tenant; adding it again changes nothing."""
     with install(settings) as installation, installation.pool.connection() as connection:
-        tenants.ensure(connection, options.tenant, options.name or options.tenant, to_datetime(installation.now()))
+        tenants.ensure(connection, options.tenant, options.name or options.tenant, installation.now())
     print(f"Tenant   {options.tenant}")
     return 0
 
@@ -58,7 +57,7 @@ def add_member(options: argparse.Namespace, settings: Settings) -> int:
             name=options.name or options.login,
             role=options.role,
             password=password,
-            at=to_datetime(installation.now()),
+            at=installation.now(),
         )
     print(f"Sign-in  {options.login}  {password}")
     return 0
@@ -68,7 +67,7 @@ def add_key(options: argparse.Namespace, settings: Settings) -> int:
     """Make a key and print it; only its hash is kept."""
     scopes = options.scope or [scope for scope in SCOPES if scope != "admin"]
     with install(settings) as installation, installation.pool.connection() as connection:
-        key = keys.create(connection, options.tenant, options.name, scopes, to_datetime(installation.now()))
+        key = keys.create(connection, options.tenant, options.name, scopes, installation.now())
     print(f"API key  {key}")
     return 0
 
@@ -77,9 +76,7 @@ def set_destination(options: argparse.Namespace, settings: Settings) -> int:
     """Set where actions go from now on."""
     secret = secrets.token_hex(32) if options.connector == "webhook" else None
     with install(settings) as installation, installation.pool.connection() as connection:
-        outbox.set_destination(
-            connection, options.tenant, options.connector, options.url, secret, to_datetime(installation.now())
-        )
+        outbox.set_destination(connection, options.tenant, options.connector, options.url, secret, installation.now())
     print(f"Actions  {options.connector} {options.url or ''}")
     if secret:
         print(f"Secret   {secret}")

@@ -45,4 +45,3 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                 print("Nobody can sign in yet: goodsend tenant NAME, then goodsend member NAME LOGIN --role admin")
         Server(installation, sock).serve_forever()
     return 0
-

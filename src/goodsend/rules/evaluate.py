@@ -2,7 +2,7 @@
 
 import hashlib
 
-from goodsend.expr.expression import Lists
+from goodsend.expr.functions import Lists
 from goodsend.facts import Facts
 from goodsend.rules.model import Evaluation, Hit, Mode, Rule
 from goodsend.rules.reason import fill

@@ -9,8 +9,8 @@ import msgspec
 
 from goodsend.expr.check import compile_expression
 from goodsend.expr.compile import build_row
-from goodsend.expr.expression import Expression, Lists
-from goodsend.expr.functions import Function
+from goodsend.expr.functions import Function, Lists
+from goodsend.expr.model import Expression
 from goodsend.facts import Catalog, Facts, FactType, Value
 from goodsend.kit.errors import Problem
 from goodsend.kit.ids import derived_id
@@ -115,9 +115,7 @@ def _check_references(table: _RuleTable, references: References) -> list[Problem
     problems = []
     if table.policy not in references.policies:
         problems.append(_unknown("policy", table.policy, references.policies))
-    for kind in table.on:
-        if kind not in references.kinds:
-            problems.append(_unknown("kind", kind, references.kinds).at("on"))
+    problems += [_unknown("kind", kind, references.kinds).at("on") for kind in table.on if kind not in references.kinds]
     for action in table.actions:
         if action not in references.actions:
             problems.append(_unknown("action", action, references.actions).at("actions"))

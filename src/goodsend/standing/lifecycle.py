@@ -9,8 +9,7 @@ from goodsend.decisions.actions import ActionKind
 from goodsend.decisions.model import Decision
 from goodsend.expr.check import compile_expression
 from goodsend.expr.compile import build_row
-from goodsend.expr.expression import Lists
-from goodsend.expr.functions import Function
+from goodsend.expr.functions import Function, Lists
 from goodsend.facts import Catalog, Facts, FactType, Value
 from goodsend.kit.errors import Problem
 from goodsend.rules.reason import check_template, fill
