@@ -180,7 +180,7 @@ class Engine:
             for work in works:
                 work.future.set_exception(Retryable(f"the database is away: {error}"))
             return
-        except Exception:  # the outermost loop: whatever one event breaks must not stop the others
+        except Exception:  # noqa: BLE001 - the outermost loop: what one event breaks must not stop the others
             self._forget(tenant)
             if len(works) > 1:
                 for work in works:
@@ -201,7 +201,7 @@ class Engine:
                 self._forget(tenant)
                 work.future.set_exception(Retryable(f"the database is away: {error}"))
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - as above
                 self._forget(tenant)
                 _LOG.exception("an event of tenant %s could not be handled", tenant)
                 answers.append(self._give_up(tenant, item, work.source))

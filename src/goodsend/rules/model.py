@@ -66,7 +66,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """One rule that fired, with the values it saw and the sentence made of them. `acts`: not in shadow, and in the share."""
+    """One rule that fired: the values it saw, the sentence made of them. `acts`: not in shadow, and in the share."""
 
     rule: str
     version: str

@@ -160,7 +160,7 @@ def compile_rules(
     problems: list[Problem] = []
     expressions: dict[str, Expression] = {}
     for id_, (place, rule) in rules.items():
-        scope = catalog.for_kinds(rule.on)
+        scope = catalog.for_kinds(rule.on if rule.on <= frozenset(kinds) else ())  # else told by parse_rules
         found = compile_expression(rule.when, scope, functions, lists, FactType.BOOLEAN)
         if isinstance(found, list):
             problems += [problem.at(f"{place}: when") for problem in found]

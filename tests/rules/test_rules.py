@@ -1,0 +1,152 @@
+"""Rules from data to hits."""
+
+from typing import Any
+
+import pytest
+
+from goodsend.expr.functions import CORE_FUNCTIONS
+from goodsend.facts import Catalog, Fact, Facts, FactType
+from goodsend.rules.evaluate import evaluate, failing_cases, is_in_share
+from goodsend.rules.model import Mode, Verdict
+from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rules
+
+CATALOG = Catalog(
+    [
+        Fact("e.recipients", FactType.INTEGER, "recipients", kinds=frozenset({"list.imported"})),
+        Fact("e.subject", FactType.TEXT, "subject", kinds=frozenset({"campaign.submitted"})),
+        Fact("f.account_age_s", FactType.NUMBER, "age", "s"),
+    ]
+)
+KINDS = ("list.imported", "campaign.submitted")
+REFERENCES = References({"bought"}, {"warn_account": frozenset(KINDS), "hold_campaign": frozenset({KINDS[1]})}, KINDS)
+
+
+def rule(**but: Any) -> dict[str, Any]:
+    """A rule's table: big imports by young accounts, but with these entries."""
+    given: dict[str, Any] = {
+        "doc": "Big import by a young account.",
+        "owner": "trust",
+        "policy": "bought",
+        "severity": 3,
+        "on": ["list.imported"],
+        "when": "e.recipients > 10000 AND f.account_age_s < DAYS(7)",
+        "verdict": "review",
+        "actions": ["warn_account"],
+        "reason": "{e.recipients} addresses, by an account {f.account_age_s|duration} old.",
+        "case": [{"given": {"e.recipients": 40000, "f.account_age_s": 60.0}, "fires": True, "name": "day one"}],
+    }
+    return given | but
+
+
+def built(**rules: dict[str, Any]) -> tuple[Ruleset, list[str]]:
+    """The rule set of these tables, and the problems as text."""
+    parsed, problems = parse_rules({"core/rules/test.toml": {"rule": rules}}, REFERENCES)
+    ruleset, more = compile_rules(parsed, CATALOG, CORE_FUNCTIONS, (), KINDS)
+    return ruleset, [problem.render() for problem in problems + more]
+
+
+BIG: Facts = {"e.recipients": 40_000, "f.account_age_s": 7_300.0}
+
+
+def test_a_rule_that_fires_says_what_it_saw() -> None:
+    """A hit carries the values read and a sentence made of them."""
+    ruleset, problems = built(big=rule())
+
+    (hit,) = evaluate(ruleset, "list.imported", BIG, {}, "acc_1").hits
+
+    assert problems == []
+    assert hit.values == {"e.recipients": 40_000, "f.account_age_s": 7_300.0}
+    assert hit.reason == "40,000 addresses, by an account 2 hours old."
+    assert (hit.verdict, hit.severity, hit.actions, hit.acts) == (Verdict.REVIEW, 3, ("warn_account",), True)
+
+
+def test_a_rule_is_judged_only_on_its_kinds() -> None:
+    """The same facts on another kind of event are not this rule's matter."""
+    ruleset, _ = built(big=rule())
+
+    assert evaluate(ruleset, "campaign.submitted", BIG, {}, "acc_1").hits == ()
+    assert evaluate(ruleset, "never.heard", BIG, {}, "acc_1").hits == ()
+
+
+def test_what_is_unknown_is_said_and_never_fires() -> None:
+    """NULL AND TRUE is NULL: no hit, and the missing fact is named."""
+    ruleset, _ = built(big=rule())
+
+    evaluation = evaluate(ruleset, "list.imported", {"e.recipients": 40_000}, {}, "acc_1")
+
+    assert evaluation.hits == ()
+    assert evaluation.unknown == {"big": ("f.account_age_s",)}
+
+
+def test_shadow_and_share_are_recorded_without_effect() -> None:
+    """A hit in shadow, or outside the rollout share, does not act; a rule that is off is not judged."""
+    ruleset, _ = built(a=rule(mode="shadow"), b=rule(share=0.0), c=rule(mode="off"))
+
+    hits = evaluate(ruleset, "list.imported", BIG, {}, "acc_1").hits
+
+    assert [(hit.rule, hit.mode, hit.acts) for hit in hits] == [("a", Mode.SHADOW, False), ("b", Mode.LIVE, False)]
+
+
+def test_a_rollout_share_is_stable_and_near_its_size() -> None:
+    """The same account is always in or out; about the share of accounts is in; rules draw independently."""
+    inside = {n for n in range(4_000) if is_in_share("big", f"acc_{n}", 0.25)}
+    other = {n for n in range(4_000) if is_in_share("other", f"acc_{n}", 0.25)}
+
+    assert inside == {n for n in range(4_000) if is_in_share("big", f"acc_{n}", 0.25)}
+    assert 850 < len(inside) < 1_150
+    assert 150 < len(inside & other) < 350
+    assert not is_in_share("big", None, 0.99)
+    assert is_in_share("big", None, 1.0)
+
+
+def test_the_version_follows_the_meaning() -> None:
+    """Another threshold is another version; another doc text is not."""
+    (first,) = built(big=rule())[0].rules.values()
+    (same,) = built(big=rule(doc="Said differently."))[0].rules.values()
+    (other,) = built(big=rule(when="e.recipients > 20000"))[0].rules.values()
+
+    assert first.version == same.version
+    assert first.version != other.version
+
+
+def test_cases_beside_rules_are_run() -> None:
+    """A case that does not hold is named with what was expected and what came."""
+    ruleset, _ = built(
+        big=rule(case=[{"given": {"e.recipients": 5}, "fires": True, "name": "too few"},
+                       {"given": {"e.recipients": 50_000}, "fires": "unknown"}])
+    )  # fmt: skip
+
+    assert failing_cases(ruleset, {}) == [("big", "too few", True, False)]
+
+
+@pytest.mark.parametrize(
+    ("but", "expected"),
+    [
+        ({"policy": "bougth"}, "no policy is named 'bougth'"),
+        ({"actions": ["hold_campaign"]}, "hold_campaign has no target in list.imported"),
+        ({"on": ["list.importd"]}, "no kind is named 'list.importd'"),
+        ({"severity": 9}, "is not between 1 and 5"),
+        ({"share": 2.0}, "is not between 0 and 1"),
+        ({"case": []}, "has no case"),
+        ({"when": "e.recipient > 3"}, "e.recipient"),
+        ({"when": "e.subject = 'x'"}, "e.subject"),
+        ({"reason": "{e.recipient} came"}, "no fact is named 'e.recipient'"),
+        ({"reason": "{e.recipients|words} came"}, "no form is named 'words'"),
+        ({"verdict": "destroy"}, "destroy"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_an_author_is_told_what_is_wrong(but: dict[str, Any], expected: str) -> None:
+    """Each mistake is a problem with its place; nothing is raised."""
+    _, problems = built(big=rule(**but))
+
+    assert len(problems) == 1
+    assert expected in problems[0]
+
+
+def test_a_broken_rule_does_not_hide_the_others() -> None:
+    """The problems of one rule leave the rest of the file in force."""
+    ruleset, problems = built(bad=rule(when="e.recipients >"), good=rule())
+
+    assert list(ruleset.rules) == ["good"]
+    assert problems
