@@ -59,6 +59,7 @@ _LOADING = {
     ),
     FactType.TEXTS: ("if {0} is not None: {0} = read_texts({0})",),
 }
+_BUILTINS = {"int": int, "float": float, "str": str}
 _PYTHON = {"=": "==", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -81,7 +82,7 @@ def build_row(expressions: Mapping[str, Expression]) -> Row:
     Its results are those of `Expression.evaluate`. It keeps nothing between calls and may be shared by threads.
     """
     writer = _Writer([expression.node for expression in expressions.values()])
-    namespace: dict[str, Any] = {"__builtins__": {"float": float}, "read_number": read_number, "read_texts": read_texts}
+    namespace: dict[str, Any] = {"__builtins__": _BUILTINS, "read_number": read_number, "read_texts": read_texts}
     namespace |= writer.constants
     exec(compile(writer.source(), "<rules>", "exec"), namespace)  # noqa: S102 - the text is made above, from a checked tree
     return cast("Row", namespace["row"])

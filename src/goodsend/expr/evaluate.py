@@ -33,6 +33,7 @@ from goodsend.facts import Facts, FactType, Value
 from goodsend.kit.clock import SECOND, Micros
 
 NO_LISTS: Lists = {}
+_ONLY_TEXT = frozenset({str})
 
 
 def read(type_: FactType | None, value: object) -> Value:
@@ -57,7 +58,7 @@ def read_number(value: object) -> float | None:
 
 def read_texts(value: object) -> tuple[str, ...] | None:
     """Return a tuple of texts, also from a list (JSON has no tuples); None for anything else."""
-    if not isinstance(value, (tuple, list)) or not all(type(text) is str for text in value):
+    if not isinstance(value, (tuple, list)) or not set(map(type, value)) <= _ONLY_TEXT:
         return None
     return tuple(value)
 
