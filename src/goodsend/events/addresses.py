@@ -58,12 +58,11 @@ class Provider(msgspec.Struct, frozen=True):
 
 
 class AddressRules(msgspec.Struct, frozen=True):
-    """What is data about addresses: providers by mail domain, country codes, their aliases, names of role addresses."""
+    """What is data about addresses: providers by mail domain, country codes, their aliases."""
 
     providers: dict[str, Provider]
     countries: frozenset[str]
     country_aliases: dict[str, str]
-    roles: frozenset[str]
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -107,15 +106,9 @@ class _Countries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases_source: str = ""
 
 
-class _Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: str = ""
-    names: list[str] = []
-
-
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     provider: dict[str, _ProviderTable] = {}
     countries: _Countries = _Countries()
-    role_addresses: _Roles = _Roles()
 
 
 def parse_address_rules(files: Mapping[str, Mapping[str, Any]]) -> tuple[AddressRules, list[Problem]]:
@@ -124,7 +117,6 @@ def parse_address_rules(files: Mapping[str, Mapping[str, Any]]) -> tuple[Address
     providers: dict[str, Provider] = {}
     countries: set[str] = set()
     aliases: dict[str, str] = {}
-    roles: set[str] = set()
     for file, raw in files.items():
         try:
             read = msgspec.convert(raw, _File)
@@ -139,8 +131,7 @@ def parse_address_rules(files: Mapping[str, Mapping[str, Any]]) -> tuple[Address
                 providers[domain] = found
         countries.update(read.countries.codes.split())
         aliases |= read.countries.aliases
-        roles.update(read.role_addresses.names)
-    return AddressRules(providers, frozenset(countries), aliases, frozenset(roles)), problems
+    return AddressRules(providers, frozenset(countries), aliases), problems
 
 
 # -- mail -------------------------------------------------------------------------------------------------------------

@@ -165,7 +165,8 @@ def event_facts(kinds: Kinds) -> list[Fact]:
     """
     Return one `e.` column per field name over all kinds, and `e.kind`, `e.at`, `e.channel`, `e.id`.
 
-    Content fields become text: the digest. Where two kinds give one name different types, the first one's doc and
+    Content fields become text: the digest. A mail field has a second column, `e.<field>_raw`: the address as it was
+    sent, where it is not the canonical one (NULL where it is). Where two kinds give one name different types, the first one's doc and
     type stand and `conflicts` says so.
     """
     columns: dict[str, Fact] = {
@@ -184,6 +185,9 @@ def event_facts(kinds: Kinds) -> list[Fact]:
                 columns[name] = Fact(name, type_, field.doc, field.unit, carried, field.personal)
             else:
                 columns[name] = msgspec.structs.replace(old, kinds=carried, personal=old.personal or field.personal)
+            if field.type is FieldType.EMAIL and f"{field.name}_raw" not in kind.fields:
+                sent = Fact(f"{name}_raw", FactType.TEXT, f"{field.doc}, as sent, where that differs", None, carried)
+                columns[sent.name] = msgspec.structs.replace(sent, personal=columns[name].personal)
     return list(columns.values())
 
 
