@@ -120,7 +120,8 @@ def _check_references(table: _RuleTable, references: References) -> list[Problem
         if action not in references.actions:
             problems.append(_unknown("action", action, references.actions).at("actions"))
             continue
-        lacking = [kind for kind in table.on if kind not in references.actions[action]]
+        carriers = references.actions[action]
+        lacking = [kind for kind in table.on if kind in references.kinds and kind not in carriers]
         if lacking:
             hint = "choose an action whose target these events name, such as the account"
             problems.append(Problem("actions", f"{action} has no target in {', '.join(lacking)}", hint))
