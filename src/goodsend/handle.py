@@ -401,5 +401,5 @@ def _account_row(outcome: Outcome, pack: Pack) -> accounts.Seen:
         at=event.at,
         verdict=outcome.decision.verdict.value,
         profile=profile,
-        entities=tuple(entities_of(event, pack).items()),
+        entities=tuple(pair for pair in entities_of(event, pack).items() if pair[0] in pack.kinds.linking),
     )

@@ -68,11 +68,16 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class Kinds(msgspec.Struct, frozen=True):
-    """Every kind a tenant knows, the channels it has, and its entity types with a line of help each."""
+    """
+    Every kind a tenant knows, the channels it has, and its entity types with a line of help each.
+
+    `linking` are the entity types that two accounts seldom share by chance: what related accounts are found by.
+    """
 
     kinds: dict[str, Kind]
     channels: dict[str, str]
     entities: dict[str, str]
+    linking: frozenset[str] = frozenset()
 
 
 class _FieldTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,6 +99,7 @@ class _KindTable(msgspec.Struct, forbid_unknown_fields=True):
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     channels: dict[str, str] = {}
     entities: dict[str, str] = {}
+    linking: list[str] = []
     fieldset: dict[str, dict[str, _FieldTable]] = {}
     kind: dict[str, _KindTable] = {}
 
@@ -107,6 +113,7 @@ def parse_kinds(files: Mapping[str, Mapping[str, Any]]) -> tuple[Kinds, list[Pro
     problems: list[Problem] = []
     channels: dict[str, str] = {}
     entities: dict[str, str] = {}
+    linking: set[str] = set()
     fieldsets: dict[str, dict[str, _FieldTable]] = {}
     tables: dict[str, tuple[str, _KindTable]] = {}
     for file, raw in files.items():
@@ -117,6 +124,10 @@ def parse_kinds(files: Mapping[str, Mapping[str, Any]]) -> tuple[Kinds, list[Pro
             continue
         channels |= read.channels
         entities |= read.entities
+        linking |= set(read.linking)
+        problems += [
+            _unknown("entity", name, entities).at(f"{file}: linking") for name in read.linking if name not in entities
+        ]
         fieldsets |= read.fieldset
         tables |= {name: (file, table) for name, table in read.kind.items()}
     kinds: dict[str, Kind] = {}
@@ -125,7 +136,7 @@ def parse_kinds(files: Mapping[str, Mapping[str, Any]]) -> tuple[Kinds, list[Pro
         problems += [problem.at(f"{file}: {name}") for problem in found[1]]
         if not found[1]:
             kinds[name] = found[0]
-    return Kinds(kinds, channels, entities), problems
+    return Kinds(kinds, channels, entities, frozenset(linking)), problems
 
 
 def _kind(
@@ -166,8 +177,8 @@ def event_facts(kinds: Kinds) -> list[Fact]:
     Return one `e.` column per field name over all kinds, and `e.kind`, `e.at`, `e.channel`, `e.id`.
 
     Content fields become text: the digest. A mail field has a second column, `e.<field>_raw`: the address as it was
-    sent, where it is not the canonical one (NULL where it is). Where two kinds give one name different types, the first one's doc and
-    type stand and `conflicts` says so.
+    sent, where it is not the canonical one (NULL where it is). Where two kinds give one name different types, the
+    first one's doc and type stand and `conflicts` says so.
     """
     columns: dict[str, Fact] = {
         "e.id": Fact("e.id", FactType.TEXT, "the event's own id"),
