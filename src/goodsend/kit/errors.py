@@ -9,7 +9,8 @@ The three kinds of going wrong, never mixed.
       ├── Retryable            the same call may succeed later (a database away, a time-out)
       └── Permanent            the same call will fail again
           ├── Misconfigured    a setting, key or pack the operator must mend; carries Problems where known
-          └── NotFound         what was asked for does not exist (or not for this tenant)
+          ├── NotFound         what was asked for does not exist (or not for this tenant)
+          └── Conflict         somebody else acted first, or the state of things does not allow it
 """
 
 from collections.abc import Sequence
@@ -92,3 +93,7 @@ class Misconfigured(Permanent):
 
 class NotFound(Permanent):
     """What was asked for does not exist, or not for this tenant."""
+
+
+class Conflict(Permanent):
+    """Somebody else acted first, or the state of things does not allow what was asked; says who and what."""
