@@ -37,7 +37,7 @@ def sql_of(node: Node) -> str:
             return f"{name}({', '.join(map(sql_of, args))})"
         case Negate(operand=operand):
             inner = _within(operand, _MINUS)
-            return f"-({inner})" if inner.startswith("-") else f"-{inner}"
+            return f"-({inner})" if inner[0] in "-0123456789" else f"-{inner}"  # -1 would read back as a literal
         case Arithmetic(op=op, left=left, right=right):
             power = _POWER[op]
             return f"{_within(left, power)} {op} {_within(right, power + 1)}"
