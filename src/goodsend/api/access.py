@@ -16,6 +16,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from goodsend.api.problems import Refused
+from goodsend.kit.clock import SECOND, Micros
 
 SCOPES = {
     "events:write": "send events",
@@ -27,7 +28,7 @@ SCOPES = {
 }
 """What a key may be allowed to do. No scope includes another."""
 
-REMEMBER_S = 30.0
+REMEMBER: Micros = 30 * SECOND
 _MOST_REMEMBERED = 10_000
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="goodsend"'}
 
@@ -46,21 +47,21 @@ class Access(msgspec.Struct, frozen=True):
 
 class Keyring:
     """
-    Verified keys, remembered for REMEMBER_S seconds. `verify` asks the store, `now_s` is a monotonic clock in seconds.
+    Verified keys, remembered for REMEMBER. `verify` asks the store.
 
-    Unknown keys are not remembered: anybody could fill the memory with them.
+    Unknown keys are not remembered: anybody could fill the memory with them. A clock that was set back forgets.
     """
 
-    def __init__(self, verify: Callable[[str], Access | None], now_s: Callable[[], float]) -> None:
+    def __init__(self, verify: Callable[[str], Access | None], now: Callable[[], Micros]) -> None:
         self._verify = verify
-        self._now_s = now_s
-        self._known: dict[bytes, tuple[float, Access]] = {}
+        self._now = now
+        self._known: dict[bytes, tuple[Micros, Access]] = {}
         self._lock = threading.Lock()
 
     def remembered(self, key: str) -> Access | None:
         """Return the access of a key verified lately, or None."""
         found = self._known.get(_fingerprint(key))
-        return found[1] if found is not None and found[0] > self._now_s() else None
+        return found[1] if found is not None and 0 <= self._now() - found[0] < REMEMBER else None
 
     def look_up(self, key: str) -> Access | None:
         """Return the access of a key, asking the store, or None when it is unknown or revoked."""
@@ -71,7 +72,7 @@ class Keyring:
             else:
                 if len(self._known) >= _MOST_REMEMBERED:
                     self._known.clear()
-                self._known[_fingerprint(key)] = (self._now_s() + REMEMBER_S, access)
+                self._known[_fingerprint(key)] = (self._now(), access)
         return access
 
 
@@ -85,7 +86,7 @@ def needs(scope: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
         raise ValueError(f"no such scope: {scope}")
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        keyring: Keyring = handler.opt["keyring"]
+        keyring: Keyring = connection.scope["state"]["keyring"]
         key = _key_of(connection)
         access = keyring.remembered(key) or await asyncio.to_thread(keyring.look_up, key)
         if access is None:

@@ -29,7 +29,9 @@ def sync_decision(
 ) -> SyncDecision:
     """Return a decision made while the client waited, with the facts when they were asked for."""
     shown = facts if facts is None or access.sees_personal else mask_facts(facts, pack.catalog)
-    return SyncDecision(**_columns(decision, pack, access), duplicate=duplicate, facts=None if shown is None else {**shown})
+    return SyncDecision(
+        **_columns(decision, pack, access), duplicate=duplicate, facts=None if shown is None else {**shown}
+    )
 
 
 def _columns(decision: Decision, pack: Pack, access: Access) -> dict[str, Any]:

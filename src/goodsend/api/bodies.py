@@ -22,6 +22,7 @@ _THREAD_FROM_BYTES = 256_000
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
+
 class Batch(msgspec.Struct, frozen=True):
     """The items of a request in order, and where each stands in it: `` (the body itself), `events[3]` or `line 4`."""
 

@@ -1,21 +1,36 @@
-"""What a handler needs to know of its request: the installation it runs in, and who asks. Set by `routes.py` and `access.py`."""
+"""What a handler needs to know of its request: the installation it runs in, and who asks."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request
+from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
-from goodsend.api.access import Access
+from goodsend.api.access import Access, Keyring
 from goodsend.handle import Answer
 from goodsend.wiring import Installation
 
 Asked = Request[Any, Any, Any]
 
 
+def carry(installation: Installation, keyring: Keyring) -> Middleware:
+    """Return middleware that gives requests these two. (Options of handlers cannot hold them: they are copied.)"""
+
+    def carrier(app: ASGIApp) -> ASGIApp:
+        async def carried(scope: Scope, receive: Receive, send: Send) -> None:
+            state = cast("dict[str, Any]", scope.setdefault("state", {}))
+            state["installation"], state["keyring"] = installation, keyring
+            await app(scope, receive, send)
+
+        return carried
+
+    return carrier
+
+
 def installation_of(request: Asked) -> Installation:
     """Return the installation this server runs."""
-    installation: Installation = request.route_handler.opt["installation"]
+    installation: Installation = request.scope["state"]["installation"]
     return installation
 
 

@@ -18,7 +18,7 @@ EVENT: dict[str, Any] = {
 }
 """The running example of docs/concepts.md."""
 
-_DECISION_FAULT = {"place": "data.recipients", "hint": "send 40000, not \"40000\"", "code": "wrong_type"}
+_DECISION_FAULT = {"place": "data.recipients", "hint": 'send 40000, not "40000"', "code": "wrong_type"}
 
 
 def faults(*statuses: int) -> dict[int, ResponseSpec]:
@@ -71,7 +71,8 @@ _EVENT_SCHEMA = _object(
             one_of=[Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)],
         ),
         "channel": Schema(
-            type=[OpenAPIType.STRING, OpenAPIType.NULL], description="Where it happened; null or absent: as its kind says."
+            type=[OpenAPIType.STRING, OpenAPIType.NULL],
+            description="Where it happened; null or absent: as its kind says.",
         ),
         "data": Schema(
             type=OpenAPIType.OBJECT,
@@ -144,7 +145,9 @@ SCAN_BODY = _with_body(
     _body(
         "The content itself under its own media type, or a JSON object.",
         {
-            "message/rfc822": OpenAPIMediaType(schema=_text("The source of a mail."), examples=_example("A mail", _MAIL)),
+            "message/rfc822": OpenAPIMediaType(
+                schema=_text("The source of a mail."), examples=_example("A mail", _MAIL)
+            ),
             "text/plain": OpenAPIMediaType(schema=_text("The text of an SMS.")),
             "text/html": OpenAPIMediaType(schema=_text("The HTML of a page or form.")),
             JSON: OpenAPIMediaType(

@@ -17,7 +17,7 @@ from goodsend.api.wire import EventsAnswer, event_answer
     operation_class=EVENTS_BODY,
     summary="Send events",
     description=(
-        "Takes one event, an array, `{\"events\": […]}`, or one event a line as `application/x-ndjson`. Every item is "
+        'Takes one event, an array, `{"events": […]}`, or one event a line as `application/x-ndjson`. Every item is '
         "answered in order; one that is rejected does not harm the others, is kept, and is shown under rejections. "
         "When this answers, the accepted events and their decisions are stored. Sending an event again is safe: it "
         "is answered as `duplicate`, with the decision of the first time."

@@ -121,7 +121,9 @@ def page(schema: Mapping[str, Any]) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<pre>{escape(p)}</pre>" if p.startswith("- ") else f"<p>{escape(p)}</p>" for p in text.split("\n\n"))
+    return "".join(
+        f"<pre>{escape(p)}</pre>" if p.startswith("- ") else f"<p>{escape(p)}</p>" for p in text.split("\n\n")
+    )
 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:

@@ -281,4 +281,4 @@ def _html(title: str, body: str) -> Response[str]:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
-    return Response(text, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+    return Response(text, media_type="text/html", headers=PAGE_HEADERS)

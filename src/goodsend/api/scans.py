@@ -20,7 +20,7 @@ from goodsend.events.model import Content
 from goodsend.kit.ids import digest_of
 from goodsend.pack import Pack
 from goodsend.scanning.scanner import scan
-from goodsend.scanning.weigh import judge
+from goodsend.scanning.weigh import weigh
 
 _PLAIN_CHARSETS = ("ascii", "iso8859", "cp125", "koi8", "big5", "gb", "shift_jis", "euc", "utf")
 """Beginnings of names of character sets; codecs that are something else, such as punycode, are not taken."""
@@ -107,14 +107,14 @@ def _from_base64(text: str) -> bytes:
 
 def _scan(content: Content, pack: Pack) -> ScanAnswer:
     found = scan(content, pack.scanner)
-    judged = judge(found, pack.scanner)
+    judged = weigh(found, pack.scanner)
     return ScanAnswer(
         digest=content.digest,
         type=content.media_type,
         size_bytes=len(content.body),
-        verdict=judged.verdict.value,
+        verdict=judged.verdict,
         points=judged.points,
-        scores={"content": judged.score},
+        scores=dict(judged.scores),
         signals=[signal_answer(signal) for signal in found.signals],
         reasons=list(judged.reasons),
         facts=dict(found.facts),

@@ -147,7 +147,7 @@ class ScanAnswer(msgspec.Struct, frozen=True):
         VerdictName, Meta(description="What the content alone would get; an event is judged by its rules.")
     ]
     points: float
-    scores: Annotated[dict[str, float], Meta(description="0…1000 by name.")]
+    scores: Annotated[dict[str, int], Meta(description="0…1000 by name.")]
     signals: list[SignalAnswer]
     reasons: list[str]
     facts: dict[str, Any]
