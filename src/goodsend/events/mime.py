@@ -18,7 +18,7 @@ import msgspec
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    What one message may cost, all of it data (`packs/core/scanning/limits.toml`). What lies past a limit is cut and noted.
+    What one message may cost, all of it data (packs/core/scanning/limits.toml); what lies past is cut and noted.
 
     `size_bytes` of the raw message; `header_bytes` and `header_count` per header block; `header_chars` per value;
     `depth` of the part tree (the message itself is 0); `parts` in all; `decoded_bytes` of text and HTML together;
@@ -191,7 +191,7 @@ _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 
 
 def _headers(raw: bytes, start: int, end: int, limits: Limits, notes: _Notes) -> tuple[list[tuple[str, str]], int]:
-    """Return (name, unfolded raw value) of the block at `start`, and where the body begins; bytes become UTF-8 or Latin."""
+    """Return (name, unfolded raw value) of the block at `start`, and where the body begins; no value is decoded yet."""
     if raw.startswith(b"\n", start, end):
         return [], start + 1
     blank = raw.find(b"\n\n", start, end)
@@ -300,7 +300,7 @@ _PARAMETER = re.compile(r';\s*([^\s=;"]{1,100})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([
 
 
 def _parameters(value: str) -> dict[str, str]:
-    """Return the parameters after the first `;`, names lower case, RFC 2231 pieces joined; the first of a name counts."""
+    """Return the parameters after the first `;`, names lower case, RFC 2231 pieces joined; the first one counts."""
     start = value.find(";")
     if start < 0:
         return {}
@@ -334,8 +334,10 @@ def _extended(parts: list[tuple[str, str]]) -> str:
     for index, (name, text) in enumerate(sorted(parts, key=number)):
         if name.endswith("*"):
             if index == 0 and text.count("'") >= 2:
-                charset, _, text = text.split("'", 2)
-            data += _from_percent(text)
+                charset, _, rest = text.split("'", 2)
+                data += _from_percent(rest)
+            else:
+                data += _from_percent(text)
         else:
             data += text.encode("utf-8", "replace")
     return decode_text(data, charset)
@@ -513,7 +515,7 @@ _NOT_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabc
 
 
 def _from_base64(data: bytes) -> bytes:
-    """Decode what can be decoded: foreign bytes are skipped, padding in the middle starts a new run, an odd rest is lost."""
+    """Decode what can be: foreign bytes are skipped, padding in the middle starts a new run, an odd rest is lost."""
     data = data.translate(None, _NOT_BASE64)
     runs = data.split(b"=", 1000)
     return b"".join(_run_from_base64(run) for run in runs if run)
@@ -531,16 +533,19 @@ def _run_from_base64(run: bytes) -> bytes:
 
 
 def _charsets() -> dict[str, str]:
-    """Return every name by which a charset may be called, to the codec that reads it; only real charsets, linear ones."""
+    """Return every name a charset may have, with the codec that reads it; only real charsets, linear ones."""
     real = (
-        "ascii utf_8 utf_7 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le latin_1 "
-        "big5 big5hkscs gb2312 gbk gb18030 hz euc_jp euc_jis_2004 euc_jisx0213 euc_kr johab cp949 cp932 cp950 "
-        "shift_jis shift_jis_2004 shift_jisx0213 iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_3 iso2022_kr "
-        "iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10 iso8859_11 "
-        "iso8859_13 iso8859_14 iso8859_15 iso8859_16 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 "
-        "cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp874 "
-        "koi8_r koi8_u koi8_t kz1048 mac_roman mac_cyrillic mac_greek mac_latin2 mac_turkish mac_iceland ptcp154 tis_620"
-    ).split()
+        "ascii", "utf_8", "utf_7", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le",
+        "latin_1", "big5", "big5hkscs", "gb2312", "gbk", "gb18030", "hz", "euc_jp", "euc_jis_2004",
+        "euc_jisx0213", "euc_kr", "johab", "cp949", "cp932", "cp950", "shift_jis", "shift_jis_2004",
+        "shift_jisx0213", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2022_kr",
+        "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8", "iso8859_9",
+        "iso8859_10", "iso8859_11", "iso8859_13", "iso8859_14", "iso8859_15", "iso8859_16", "cp1250", "cp1251",
+        "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp437", "cp720", "cp737",
+        "cp775", "cp850", "cp852", "cp855", "cp857", "cp858", "cp860", "cp861", "cp862", "cp863", "cp864",
+        "cp865", "cp866", "cp869", "cp874", "koi8_r", "koi8_u", "koi8_t", "kz1048", "mac_roman", "mac_cyrillic",
+        "mac_greek", "mac_latin2", "mac_turkish", "mac_iceland", "ptcp154", "tis_620",
+    )  # fmt: skip
     known = {name: name for name in real} | {name.replace("_", ""): name for name in real}
     known |= {alias: name for alias, name in aliases.items() if name in known}
     # What calls itself Latin-1 or ASCII is read as its superset, as browsers do (WHATWG Encoding standard).

@@ -7,8 +7,9 @@ from goodsend.facts import Value
 
 class Span(msgspec.Struct, frozen=True):
     """
-    Where in the content: `part` is `subject`, `from`, `header:<name>`, `text`, `html`, `attachment:<n>` or `message`;
-    `start` and `end` are character offsets into that part's decoded text, end exclusive; both None for the whole part.
+    Where in the content: `part` is `subject`, `title`, `from`, `header:<name>`, `text`, `html` (its source), `visible`
+    (what the HTML shows), `attachment:<n>` (from 0, as in `Message.attachments`) or `message`; `start` and `end` are
+    character offsets into that part's decoded text, end exclusive; both None for the whole part.
     """
 
     part: str

@@ -1,0 +1,131 @@
+"""
+Phrases of many languages, found in one pass over the words of folded text. The phrases are data; what they mean is too.
+
+A dictionary by first word, not a set of patterns: an RE2 set of these phrases outgrew its automaton's memory on real
+mail and then found nothing, saying so only in a log. Words are linear, and cost nothing to add.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import product
+
+import msgspec
+
+from goodsend.kit.errors import Problem
+from goodsend.scanning.folding import fold
+
+_CHOICE = re.compile(r"\(([^()]*)\)")
+_WORD = re.compile(r"\w+")
+_MOST_FORMS = 400
+
+Words = tuple[str, ...]
+
+
+class Group(msgspec.Struct, frozen=True):
+    """
+    Phrases that say one thing. A strong one counts 2, a weak one 1; the group is found when `need` is reached.
+
+    `signal` is the signal it raises, None for groups that families read by name; `label` finishes its evidence.
+    """
+
+    name: str
+    signal: str | None
+    label: str | None
+    need: int
+    strong: tuple[str, ...]
+    weak: tuple[str, ...]
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A group that was found, its points, and the phrases that were there, strong ones first."""
+
+    group: Group
+    points: int
+    found: tuple[Words, ...]
+
+
+class _Form(msgspec.Struct, frozen=True):
+    """The words of one form of a phrase after the first; forms of one phrase share its number and count once."""
+
+    rest: Words
+    phrase: int
+    group: int
+    weight: int
+
+
+class Phrases(msgspec.Struct, frozen=True):
+    """All groups, their forms by first word."""
+
+    groups: tuple[Group, ...]
+    forms: dict[str, tuple[_Form, ...]]
+
+    def find(self, folded: str) -> list[Match]:
+        """Return the groups found in folded text, in the order of the data."""
+        words = _WORD.findall(folded)
+        get = self.forms.get
+        hits: dict[int, tuple[_Form, str]] = {}
+        for at, word in enumerate(words):
+            forms = get(word)
+            if forms is not None:
+                for form in forms:
+                    rest = form.rest
+                    if not rest or tuple(words[at + 1 : at + 1 + len(rest)]) == rest:
+                        hits.setdefault(form.phrase, (form, word))
+        if not hits:
+            return []
+        points: dict[int, int] = {}
+        found: dict[int, list[Words]] = {}
+        for form, word in sorted(hits.values(), key=lambda hit: -hit[0].weight):
+            points[form.group] = points.get(form.group, 0) + form.weight
+            found.setdefault(form.group, []).append((word, *form.rest))
+        return [
+            Match(group, points[index], tuple(found[index]))
+            for index, group in enumerate(self.groups)
+            if points.get(index, 0) >= group.need
+        ]
+
+
+def compile_phrases(groups: Iterable[Group]) -> tuple[Phrases, list[Problem]]:
+    """
+    Compile groups; a phrase may hold choices, `verify (your|the) account`, also empty ones; nothing else is special.
+
+    Only words count, not what stands between them. A choice within a choice, or more than 400 forms of one phrase, is a
+    Problem.
+    """
+    groups = tuple(groups)
+    forms: dict[str, list[_Form]] = {}
+    problems: list[Problem] = []
+    number = 0
+    for index, group in enumerate(groups):
+        for weight, phrases in ((2, group.strong), (1, group.weak)):
+            for phrase in phrases:
+                number += 1
+                try:
+                    for first, *rest in _forms(phrase):
+                        forms.setdefault(first, []).append(_Form(tuple(rest), number, index, weight))
+                except ValueError as error:
+                    problems.append(Problem(f"phrases.{group.name}", f"{phrase!r}: {error}"))
+    return Phrases(groups, {first: tuple(rest) for first, rest in forms.items()}), problems
+
+
+def _forms(phrase: str) -> Iterator[Words]:
+    pieces = _CHOICE.split(phrase)
+    if any(mark in piece for piece in pieces for mark in "()"):
+        raise ValueError("choices are written (one|other), without one inside another")
+    choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > _MOST_FORMS:
+        raise ValueError(f"stands for {count} forms; at most {_MOST_FORMS}")
+    forms = dict.fromkeys(tuple(_WORD.findall(fold("".join(form)))) for form in product(*choices))
+    if () in forms:
+        raise ValueError("needs at least one word in every form")
+    return iter(forms)
+
+
+def find_again(words: Words, text: str) -> tuple[int, int] | None:
+    """Return where a phrase stands in lower-case text, None when it does not; up to 20 signs between words."""
+    between = r"\W{1,20}"
+    found = re.search(rf"(?<!\w){between.join(map(re.escape, words))}(?!\w)", text)
+    return found.span() if found else None
