@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = read_settings(os.environ)
-        return int(options.run(options, settings))
+        code: int = options.run(options, settings)
+        return code
     except Misconfigured as error:
         _complain(str(error))
         for problem in error.problems:

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from goodsend.cases.model import OpenCase
 from goodsend.decisions.model import Decision
-from goodsend.events.canonical import EventLimits, body_hash, canonicalise
+from goodsend.events.canonical import EventLimits, Reader, body_hash
 from goodsend.events.model import Arrived, Event
 from goodsend.features.compute import Windows
 from goodsend.kit.clock import SECOND, Micros
@@ -64,8 +64,9 @@ class _Work(msgspec.Struct):
 class _Tenant:
     """What the writer keeps in memory of one tenant: its windows up to an arrival, and its lists for a moment."""
 
-    def __init__(self, pack: Pack, late_horizon: Micros) -> None:
+    def __init__(self, pack: Pack, limits: EventLimits, late_horizon: Micros) -> None:
         self.pack = pack
+        self.reader = Reader(pack.kinds, limits, pack.address_rules)
         self.windows = Windows(pack.plan, late_horizon)
         self.arrival = 0
         self.lists: Mapping[str, frozenset[str]] = {}
@@ -87,7 +88,7 @@ class Engine:
         self._now = now
         self._settings = settings
         self._limits = EventLimits(
-            horizon=settings.event_horizon, future_skew=settings.future_skew,
+            horizon=settings.event_horizon, future=settings.future_skew,
             content_bytes=settings.content_limit_bytes,
         )  # fmt: skip
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
@@ -226,12 +227,12 @@ class Engine:
         pack = self._pack_of(tenant)
         state = self._tenants.get(tenant)
         if state is None or state.pack.version != pack.version:
-            state = self._tenants[tenant] = _Tenant(pack, self._settings.late_horizon)
+            state = self._tenants[tenant] = _Tenant(pack, self._limits, self._settings.late_horizon)
         now = self._now()
         with self._pool.connection() as connection:  # commits at the end of the block, rolls back on an exception
             log.lock_tenant(connection, tenant)
             _catch_up(connection, tenant, state)
-            return _handle_batch(connection, tenant, state, works, now, self._limits)
+            return _handle_batch(connection, tenant, state, works, now)
 
 
 def _catch_up(connection: Connection, tenant: str, state: _Tenant) -> None:
@@ -250,10 +251,9 @@ def _handle_batch(
     state: _Tenant,
     works: Sequence[_Work],
     now: Micros,
-    limits: EventLimits,
 ) -> list[list[Answer]]:
     pack = state.pack
-    read = [[canonicalise(item, tenant, pack.kinds, now, limits) for item in work.items] for work in works]
+    read = [[state.reader.read(item, tenant, now) for item in work.items] for work in works]
     fresh, repeats, refused = _sort_out(connection, tenant, read)
     known = _gather(connection, tenant, state, list(fresh.values()), now)
     outcomes: dict[str, Outcome] = {}

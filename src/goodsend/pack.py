@@ -16,6 +16,7 @@ import msgspec
 from goodsend.cases.triage import Triage, parse_triage
 from goodsend.decisions.actions import ActionKind, parse_actions
 from goodsend.decisions.decide import Thresholds, parse_thresholds
+from goodsend.events.addresses import AddressRules, parse_address_rules
 from goodsend.events.functions import ADDRESS_FUNCTIONS
 from goodsend.events.kinds import Kinds, conflicts, event_facts, parse_kinds
 from goodsend.expr.functions import CORE_FUNCTIONS, Function
@@ -26,7 +27,8 @@ from goodsend.kit.errors import Problem
 from goodsend.outreach.notices import Outreach, parse_notices
 from goodsend.policies.clauses import Policy, parse_policies
 from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rules
-from goodsend.scanning.scanner import Scanner, parse_scanner, signal_facts
+from goodsend.scanning.definitions import Scanner, parse_scanner
+from goodsend.scanning.signals import signal_facts
 from goodsend.scoring.model import Model, model_facts, parse_model
 from goodsend.standing.lifecycle import Lifecycle, parse_lifecycle
 
@@ -60,6 +62,7 @@ class Pack(msgspec.Struct, frozen=True):
 
     version: str
     kinds: Kinds
+    address_rules: AddressRules
     entity_fields: dict[str, dict[str, str]]
     features: tuple[Feature, ...]
     plan: Plan
@@ -99,6 +102,8 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
 
     kinds, found = parse_kinds(room("kinds"))
     problems += found + conflicts(kinds)
+    address_rules, found = parse_address_rules(room("addresses.toml"))
+    problems += found
     entity_fields = {
         kind.name: {field.entity: field.name for field in reversed(kind.fields.values()) if field.entity}
         for kind in kinds.kinds.values()
@@ -137,6 +142,7 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
     pack = Pack(
         version=pack_version(files),
         kinds=kinds,
+        address_rules=address_rules,
         entity_fields=entity_fields,
         features=features,
         plan=build_plan(features, kinds),

@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import secrets
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _listen(settings: Settings, port: int | None) -> "object":
+def _listen(settings: Settings, port: int | None) -> socket.socket:
     try:
         return listen(settings.host, settings.port if port is None else port)
     except Misconfigured:
