@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from goodsend.events.model import Content
 from goodsend.kit.clock import Micros
 from goodsend.scanning.model import Scan
 from goodsend.store.connection import At, Connection
-from goodsend.store.jsonable import encode
+from goodsend.store.jsonable import clean, encode
 
 
 def keep(connection: Connection, tenant: str, contents: Iterable[Content], at: Micros) -> None:
@@ -15,7 +17,7 @@ def keep(connection: Connection, tenant: str, contents: Iterable[Content], at: M
         cursor.executemany(
             "INSERT INTO content (tenant, digest, media_type, size_bytes, body, first_seen_at)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(tenant, c.digest, c.media_type, len(c.body), c.body, At(at)) for c in contents],
+            [(tenant, c.digest, clean(c.media_type), len(c.body), c.body, At(at)) for c in contents],
         )
 
 
@@ -32,8 +34,9 @@ def keep_scans(connection: Connection, tenant: str, scans: Mapping[str, Scan], p
 
 def bodies(connection: Connection, tenant: str, digests: Collection[str]) -> dict[str, Content]:
     """Return the kept content of these digests; what was never kept is absent."""
-    rows = connection.execute(
-        "SELECT digest, media_type, body FROM content WHERE tenant = %s AND digest = ANY(%s)", (tenant, list(digests))
+    rows = connection.cursor(binary=True).execute(
+        "SELECT digest, media_type, body FROM content WHERE tenant = %s AND digest = ANY(%s)",
+        (tenant, [clean(digest) for digest in digests]),
     )
     return {digest: Content(digest, media_type, bytes(body)) for digest, media_type, body in rows}
 
@@ -41,3 +44,11 @@ def bodies(connection: Connection, tenant: str, digests: Collection[str]) -> dic
 def body(connection: Connection, tenant: str, digest: str) -> Content | None:
     """Return one content, None when it was never kept."""
     return bodies(connection, tenant, [digest]).get(digest)
+
+
+def scan_of(connection: Connection, tenant: str, digest: str) -> Scan | None:
+    """Return the last scan of a content, None when it was never scanned."""
+    row = connection.execute(
+        "SELECT body FROM scan WHERE tenant = %s AND digest = %s", (tenant, clean(digest))
+    ).fetchone()
+    return msgspec.convert(row[0], Scan) if row else None

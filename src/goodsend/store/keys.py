@@ -20,7 +20,7 @@ from goodsend.store.jsonable import clean
 
 _SHAPE = re.compile(r"gsk_([a-z0-9]{12})_([A-Za-z0-9-]{40})", re.ASCII)
 _ID_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-_SECRET_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+_SECRET_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"  # noqa: S105
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 -- The first house. Times are timestamptz (microseconds, so the engine's integers pass through unchanged).
 -- Tables that grow with traffic are partitioned by the day of the event; store/partitions.py makes the days. Their keys
 -- lead with the arrival, so that the log is read in its order without sorting; a day always comes along and prunes.
--- Every event has a decision with the same key, so pages of events are searched in `decision`, the only one indexed.
+-- Every event has a decision with the same key, so pages of events are searched in `decision`, which has the indexes.
 -- Every table carries its tenant first, and every query names it.
 
 CREATE TABLE tenant (
@@ -72,6 +72,7 @@ CREATE TABLE event (
     content     text,
     PRIMARY KEY (tenant, arrival, day)
 ) PARTITION BY RANGE (day);
+CREATE INDEX event_account ON event (tenant, account, at DESC);
 
 CREATE TABLE fact (
     tenant      text NOT NULL,
