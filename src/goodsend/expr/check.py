@@ -101,13 +101,22 @@ def compile_expression(
     checker = _Checker(source, catalog, functions, lists)
     if root is None:
         checker.check_mentions()
-        return _ordered([*problems, *checker.problems])
+        told = {problem.start for problem in problems}
+        return _ordered([*problems, *(problem for problem in checker.problems if problem.start not in told)])
     checked = checker.whole(root, expected)
     problems = [*problems, *checker.problems]
     if problems:
         return _ordered(problems)
     type_ = checked.type or expected or _BOOLEAN
     return Expression(source, sql_of(checked), type_, names_in(checked), lists_in(checked), checked)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ordered(problems: Sequence[Problem]) -> list[Problem]:
@@ -227,9 +236,9 @@ class _Checker:
             return "a time is compared with TIMESTAMP '2026-11-22T10:00:00Z', or as time - time < DAYS(7)"
         if _TEXT in pair and pair & NUMERIC:
             text = left if left.type is _TEXT else right
-            if isinstance(text, Literal):
-                return "numbers are written without quotes"
             number = right if text is left else left
+            if isinstance(text, Literal):
+                return "numbers are written without quotes" if _is_number(str(text.value)) else None
             return f"text is written in quotes: {quoted(str(number.value))}" if isinstance(number, Literal) else None
         if _BOOLEAN in pair:
             return "a condition is written alone, or compared with TRUE or FALSE"
@@ -262,7 +271,8 @@ class _Checker:
             return f"did you mean `{known[near]}`?"
         if "." not in name:
             return f"text goes in single quotes: {quoted(name)}; names of facts look like e.kind"
-        return None
+        origins = sorted({fact.partition(".")[0] + "." for fact in self.catalog})
+        return f"names begin with {', '.join(origins)}" if origins else None
 
     # ------------------------------------------------------------------ operators
 
@@ -291,11 +301,11 @@ class _Checker:
         return replace(node, left=left, right=right, type=type_)
 
     def concatenation(self, node: Arithmetic, left: Node, right: Node) -> Node:
-        for side in (left, right):
-            if side.type not in (_TEXT, None):
-                hint = "write OR" if side.type is _BOOLEAN else None
-                self.note(side, f"`||` joins texts; {self.shown(side)} is {_SHOWN[side.type]}", hint)
-        return replace(node, left=left, right=right, type=_TEXT)
+        wrong = [side for side in (left, right) if side.type not in (_TEXT, None)]
+        for side in wrong:
+            hint = "write OR" if side.type is _BOOLEAN else None
+            self.note(side, f"`||` joins texts; {self.shown(side)} is {_SHOWN[side.type]}", hint)
+        return replace(node, left=left, right=right, type=None if wrong else _TEXT)
 
     def time_arithmetic(self, node: Arithmetic, left: Node, right: Node) -> Node:
         """time - time is seconds (NUMBER); time ± seconds, and seconds + time, is a time."""
@@ -328,7 +338,8 @@ class _Checker:
                 return replace(node, left=left, right=right, type=_BOOLEAN)
         (left, right), type_ = self.united([left, right], f"`{node.op}` wants two of a kind")
         if type_ is _TEXTS or (node.op not in ("=", "<>") and type_ not in (*ORDERED, None)):
-            self.note(node, f"`{node.op}` does not compare {_SHOWN[type_]}", self.mismatch_hint(left, right))
+            what = "conditions" if type_ is _BOOLEAN else _SHOWN[type_]
+            self.note(node, f"`{node.op}` does not compare {what}", self.mismatch_hint(left, right))
         return replace(node, left=left, right=right, type=_BOOLEAN)
 
     def between(self, node: Between) -> Node:

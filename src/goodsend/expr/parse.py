@@ -7,6 +7,7 @@ Precedence is SQL's, loosest first: OR, AND, NOT, comparisons and tests, ||, + -
 grammar against sqlglot's own parser.
 """
 
+import re
 from typing import NoReturn
 
 from sqlglot.errors import TokenError
@@ -50,6 +51,9 @@ _OPERATORS = {
     "&&": TokenType.DAMP,
     "::": TokenType.DCOLON,
 }
+
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 class _Words(Tokenizer):
@@ -252,7 +256,7 @@ class _Reader:
         if not self.tokens:
             self.stop("the expression is empty", "such as e.recipients > 1000", 0, len(self.source))
         root = self.expression(_OR)
-        if self.at(TokenType.SEMICOLON):
+        if self.at(TokenType.SEMICOLON) and self.position == len(self.tokens) - 1:
             self.note("one expression without `;` is wanted", "leave the semicolon out")
             self.position += 1
         if self.position < len(self.tokens):
@@ -455,8 +459,8 @@ class _Reader:
         start = token.start if not sign else self.tokens[self.position - 2].start
         if self.at(TokenType.VAR, TokenType.DOT) and self.tokens[self.position].start == end:
             self.unexpected()
-        if not token.text.isascii():
-            self.stop(f"`{token.text}` is not a number", "numbers are written in the digits 0 to 9", start, end)
+        if not _NUMBER.fullmatch(token.text):
+            self.stop(f"`{token.text}` is not a number", "numbers are written plainly: 10000 or 0.05", start, end)
         if token.text.isdigit():
             whole = int(text) if len(text) <= 20 else INTEGER_MAX + 1
             if not -INTEGER_MAX - 1 <= whole <= INTEGER_MAX:
@@ -516,7 +520,8 @@ class _Reader:
         if not token.text.isidentifier():
             self.position -= 1
             curly = any(quote in token.text for quote in "“”‘’„´")
-            self.stop("this is not a name", "text goes in straight single quotes: 'text'" if curly else None)
+            digits = "numbers are written in the digits 0 to 9" if token.text.isnumeric() else None
+            self.stop("this is not a name", "text goes in straight single quotes: 'text'" if curly else digits)
         return Name(token.text, start=token.start, end=token.end + 1)
 
     def column(self, token: Token) -> Node:
