@@ -7,6 +7,7 @@ from goodsend.events.addresses import registrable_domain
 from goodsend.kit.text import shorten
 from goodsend.scanning.brands import Brand
 from goodsend.scanning.definitions import Scanner
+from goodsend.scanning.folding import fold
 from goodsend.scanning.material import Material, is_in, mail_host
 from goodsend.scanning.model import Signal, Span
 
@@ -51,10 +52,14 @@ def claimed_brand(material: Material, scanner: Scanner) -> tuple[Brand | None, S
     if brand is not None and brand is not owner:
         return brand, _FROM
     if brand is None and "account_matter" in material.matches and material.subject:
-        brand = brands.named_in(material.subject)
+        brand = brands.named_in(material.subject) if _is_account_matter(material.subject, scanner) else None
         if brand is not None and brand is not owner and owner is None and not _links_to(material, brand, scanner):
             return brand, Span("subject")
     return None, _FROM
+
+
+def _is_account_matter(subject: str, scanner: Scanner) -> bool:
+    return any(match.group.name == "account_matter" for match in scanner.phrases.find(fold(subject[:500])))
 
 
 def _links_to(material: Material, brand: Brand, scanner: Scanner) -> bool:

@@ -23,7 +23,7 @@ Words = tuple[str, ...]
 
 class Group(msgspec.Struct, frozen=True):
     """
-    Phrases that say one thing. A strong one counts 2, a weak one 1; the group is found when `need` is reached.
+    Phrases that say one thing: one strong phrase is enough, of the weak ones it takes `need` different ones.
 
     `signal` is the signal it raises, None for groups that families read by name; `label` finishes its evidence.
     """
@@ -97,7 +97,7 @@ def compile_phrases(groups: Iterable[Group]) -> tuple[Phrases, list[Problem]]:
     problems: list[Problem] = []
     number = 0
     for index, group in enumerate(groups):
-        for weight, phrases in ((2, group.strong), (1, group.weak)):
+        for weight, phrases in ((group.need, group.strong), (1, group.weak)):
             for phrase in phrases:
                 number += 1
                 try:
