@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from goodsend.commands.members import SCOPES
+from goodsend.commands.key import SCOPES
 from goodsend.commands.serve import working
 from goodsend.kit.clock import DAY
 from goodsend.server import Server, listen

@@ -9,11 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import msgspec
 
-from goodsend.commands.members import SCOPES
+from goodsend.commands.key import SCOPES
 from goodsend.commands.serve import address_of, working
 from goodsend.kit.clock import DAY, Micros
 from goodsend.kit.errors import Misconfigured
@@ -32,6 +33,16 @@ PEOPLE = (
 )
 _STEPS = 160
 _BATCH = 500
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--data", type=Path, help="folder of the demo's data (default: demo under GOODSEND_DATA_DIR)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: GOODSEND_PORT, or a free one when taken)")
+    parser.add_argument("--seed", type=int, default=7, help="the made-up world (default 7)")
+    parser.add_argument("--accounts", type=int, default=48, help="senders in it (default 48)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long the day takes to play (default 40)")
+    parser.add_argument("--fresh", action="store_true", help="throw the demo's data away first")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:

@@ -23,6 +23,12 @@ _IN_FLIGHT = 4
 _SHOWN = 10
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("paths", nargs="+", help="files, or - for standard input")
+    parser.add_argument("--tenant", default="default", help="whose events they are (default: default)")
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Take in every line of every path; returns 1 when something was rejected, 0 when all was taken."""
     for path in options.paths:

@@ -1,5 +1,6 @@
 """`goodsend scan`: what content alone says about mails, texts and pages; no database, no account."""
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,9 @@ from goodsend.pack import Pack
 from goodsend.scanning.model import Signal
 from goodsend.scanning.scanner import channel_of, scan
 from goodsend.scanning.weigh import weigh
+from goodsend.settings import Settings
 from goodsend.sources.scan_files import Found, list_files, read_file
+from goodsend.wiring import load_pack
 
 _VERDICTS = ("reject", "hold", "review", "allow")
 _EVIDENCE_CHARS = 100
@@ -40,7 +43,21 @@ class Answer(msgspec.Struct, frozen=True):
     reasons: list[str]
 
 
-def run(paths: Iterable[Path], format_: str, pack: Pack) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("paths", nargs="+", type=Path, help="files or folders: .eml or raw mail, .txt (SMS), .html")
+    parser.add_argument("--format", choices=("table", "jsonl"), default="table")
+    parser.add_argument(
+        "--pack", type=Path, action="append", default=[], help="a pack of your own, over the shipped one"
+    )
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Scan what was named, with the shipped pack and those over it."""
+    return scan_all(options.paths, options.format, load_pack([*settings.packs, *options.pack]))
+
+
+def scan_all(paths: Iterable[Path], format_: str, pack: Pack) -> int:
     """
     Scan every file under `paths` and print one answer each; `format_` is `table` or `jsonl`.
 

@@ -33,6 +33,12 @@ def address_of(settings: Settings, port: int) -> str:
     return settings.public_url or f"http://{host}:{port}"
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--host", help="address to listen on (default: GOODSEND_HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: GOODSEND_PORT)")
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}

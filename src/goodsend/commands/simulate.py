@@ -17,6 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from goodsend.kit.clock import Micros, parse_duration, parse_time, to_micros
 from goodsend.kit.errors import Misconfigured
+from goodsend.settings import Settings
 from goodsend.simulation.world import accounts_truth, simulate
 
 MOST_ACCOUNTS = 1_000_000
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", default="1d", help="how long it plays, such as 6h or 30d (default 1d)")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write the world; returns 0. Raises Misconfigured where an option makes no sense or a file cannot be written."""
     if not 1 <= options.accounts <= MOST_ACCOUNTS:
         raise Misconfigured(f"--accounts is {options.accounts}; it lies between 1 and {MOST_ACCOUNTS:,}")

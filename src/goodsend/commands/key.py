@@ -1,0 +1,28 @@
+"""`goodsend key`: API keys."""
+
+import argparse
+
+from goodsend.settings import Settings
+from goodsend.store import keys, tenants
+from goodsend.wiring import install
+
+SCOPES = ("events:write", "decisions:write", "scan", "read", "personal", "admin")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("tenant")
+    parser.add_argument("--name", default="command line", help="what it is for")
+    parser.add_argument(
+        "--scope", action="append", choices=SCOPES, help="what it may do; may be repeated (default: all but admin)"
+    )
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Make a key and print it; only its hash is kept."""
+    scopes = options.scope or [scope for scope in SCOPES if scope != "admin"]
+    with install(settings) as installation, installation.pool.connection() as connection:
+        tenants.one(connection, options.tenant)
+        key = keys.create(connection, options.tenant, options.name, scopes, installation.now())
+    print(f"API key  {key}")
+    return 0
