@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from conftest import NOW, make_event
+from tests.conftest import NOW, make_event
+
 from goodsend.decisions.model import Action, Decision
 from goodsend.events.model import Event
 from goodsend.kit.ids import derived_id

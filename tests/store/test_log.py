@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made import log_events, make_decision, make_hit
+from tests.conftest import NOW, make_event
+from tests.store.made import log_events, make_decision, make_hit
 
-from conftest import NOW, make_event
 from goodsend.kit.clock import DAY
 from goodsend.store import log
 from goodsend.store.connection import Connection, connect

@@ -14,7 +14,7 @@ from psycopg.pq import Format
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import ConnectionPool
 
-from goodsend.kit.clock import SECOND, Micros, to_micros
+from goodsend.kit.clock import SECOND, Micros, to_datetime, to_micros
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Pool = ConnectionPool[Connection]
@@ -27,8 +27,13 @@ _POSTGRES_EPOCH: Final[Micros] = 946_684_800 * SECOND
 _PACK = struct.Struct("!q")
 
 
-class At(int):
-    """A `Micros` as a parameter for a `timestamptz`; `At.of` passes None through."""
+class At:
+    """A `Micros` as a parameter for a `timestamptz`. Not a kind of int, because lists of those become `bigint[]`."""
+
+    __slots__ = ("micros",)
+
+    def __init__(self, micros: Micros) -> None:
+        self.micros = micros
 
     @staticmethod
     def of(at: Micros | None) -> "At | None":
@@ -44,8 +49,22 @@ class _AtDumper(Dumper):
     oid = TIMESTAMPTZ
     format = Format.BINARY
 
-    def dump(self, obj: int) -> bytes:
-        return _PACK.pack(obj - _POSTGRES_EPOCH)
+    def dump(self, obj: At) -> bytes:
+        return _PACK.pack(obj.micros - _POSTGRES_EPOCH)
+
+
+class _AtTextDumper(Dumper):
+    oid = TIMESTAMPTZ
+
+    def dump(self, obj: At) -> bytes:
+        return to_datetime(obj.micros).isoformat().encode()
+
+
+class _JsonTextDumper(Dumper):
+    oid = JSONB
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
 
 
 class _JsonDumper(Dumper):
@@ -84,6 +103,9 @@ class _JsonTextLoader(Loader):
 def configure(connection: Connection) -> None:
     """Teach a connection the types above, and UTC."""
     adapters = connection.adapters
+    # Alone they go in binary, which is registered last and so preferred; within arrays as text.
+    adapters.register_dumper(At, _AtTextDumper)
+    adapters.register_dumper(Json, _JsonTextDumper)
     adapters.register_dumper(At, _AtDumper)
     adapters.register_dumper(Json, _JsonDumper)
     adapters.register_loader(TIMESTAMPTZ, _AtTextLoader)

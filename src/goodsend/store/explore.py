@@ -168,7 +168,7 @@ def decisions(
         + " ORDER BY at DESC, arrival DESC LIMIT %s",
         (tenant, *(value for _, value in conditions), limit + 1),
     ).fetchall()
-    items = [DecisionRow(*row[:10], rules=tuple(row[10]), shadow=tuple(row[11])) for row in rows]
+    items = [DecisionRow(*row[:-2], *map(tuple, row[-2:])) for row in rows]
     if not items:
         return Page([])
     last = items[min(limit, len(items)) - 1]
