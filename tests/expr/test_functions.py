@@ -1,10 +1,14 @@
 """Every function of the core table: documented, with examples that tell the truth."""
 
+from pathlib import Path
+
 import pytest
 
 from goodsend.expr.functions import CORE_FUNCTIONS, Function
+from goodsend.expr.functions.model import MAX_TEXT
 from goodsend.expr.functions.patterns import MAX_PATTERN, checked, like, search, search_any
-from goodsend.expr.reference import failing_examples, functions_markdown
+from goodsend.expr.parse import MAX_DEPTH, MAX_NODES, MAX_SOURCE
+from goodsend.expr.reference import BAR, failing_examples, functions_markdown
 
 
 @pytest.mark.parametrize("function", CORE_FUNCTIONS.values(), ids=CORE_FUNCTIONS)
@@ -26,7 +30,16 @@ def test_markdown_has_every_function() -> None:
     text = functions_markdown(CORE_FUNCTIONS)
 
     assert all(f"| `{function.signature}`" in text for function in CORE_FUNCTIONS.values())
-    assert {5} == {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert {5} == {line.replace(BAR, "").count("|") for line in text.splitlines() if line.startswith("|")}
+
+
+def test_page_tells_the_limits() -> None:
+    """The hand-written page names the limits that the code has."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "expressions.md").read_text("utf-8")
+
+    for limit in (MAX_SOURCE, MAX_DEPTH, MAX_NODES, MAX_PATTERN, MAX_TEXT):
+        assert f"| {limit:,} | own starting value |" in page
+    assert page.index("<!-- functions:start -->") < page.index("<!-- functions:end -->")
 
 
 def test_many_patterns_are_searched_in_one_pass() -> None:

@@ -9,6 +9,9 @@ from goodsend.expr.functions.lists import EXAMPLE_LISTS
 from goodsend.expr.functions.model import Function, Lists, types_shown
 from goodsend.facts import Catalog, Value
 
+BAR = "\\|"
+"""How a table's cell holds a bar, also within code."""
+
 _FAMILIES = {
     "text": "One text",
     "texts": "Several texts",
@@ -39,7 +42,7 @@ def _section(title: str, functions: Collection[Function]) -> str:
 def _row(function: Function) -> str:
     examples = "<br>".join(f"`{text}` → `{shown(value)}`" for text, value in function.examples)
     cells = (f"`{function.signature}`", _gives(function), function.doc, examples)
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+    return f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
 
 
 def _gives(function: Function) -> str:

@@ -69,8 +69,8 @@ def _single(one: re2.Set) -> Search:
 
     def found(text: str) -> Sequence[int]:
         try:
-            return match(text) or ()
-        except UnicodeEncodeError:
+            return match(text.encode()) or ()
+        except UnicodeEncodeError:  # half a character counts as one that no pattern names
             return match(text.encode("utf-8", "replace")) or ()
 
     return found
@@ -92,7 +92,9 @@ def search_any(patterns: Sequence[str]) -> Callable[[Sequence[str]], Sequence[in
     def found(texts: Sequence[str]) -> Sequence[int]:
         seen: set[int] = set()
         for text in texts:
-            seen.update(one(text))
+            hits = one(text)
+            if hits:
+                seen.update(hits)
         return tuple(seen)
 
     return found
