@@ -3,7 +3,7 @@
 from goodsend.api.access import REMEMBER, Access, Keyring
 from goodsend.kit.clock import SECOND
 
-ACCESS = Access("demo", frozenset({"read"}))
+ACCESS = Access("demo", "a", frozenset({"read"}))
 
 
 class Store:

@@ -50,7 +50,7 @@ def test_a_lone_surrogate_does_not_spoil_the_array() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "place"),
     [
-        (b'{"id": "a",\n "kind": tru}', "broken_json", "line 2, byte 24"),
+        (b'{"id": "a",\n "kind": tru}', "broken_json", "line 2, byte 21"),
         (b'{"id": ', "broken_json", "line 1, byte 7"),
         (b'{"id": 1} x', "broken_json", "line 1, byte 10"),
         (b'["\\ud800",\n nope]', "broken_json", "line 2, byte 12"),
@@ -64,6 +64,8 @@ def test_a_lone_surrogate_does_not_spoil_the_array() -> None:
         (b"[" * 200_000, "bad_body", None),
         (b'["\\ud800", NaN]', "broken_json", None),
         (b"[1, 2, 3, 4]", "too_large", None),
+        (b"[" + b"[]," * 2_000_001 + b"[]]", "too_large", None),
+        (b'{"id": "' + b"x" * 4_000_000 + b'", }', "broken_json", "line 1, byte 4000011"),
         (b'{"events": [1, 2, 3, 4]}', "too_large", None),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from goodsend.api.masking import mask, mask_facts, mask_fields, mask_sentence, personal_values
+from goodsend.api.masking import mask, mask_facts, mask_sentence, personal_values
 from goodsend.facts import Catalog, Fact, FactType
 
 CATALOG = Catalog(
@@ -39,14 +39,6 @@ def test_facts_are_masked_by_the_catalogue() -> None:
     )
 
     assert masked == {"e.email": "a…@example.com", "e.email_raw": "A…@example.com", "e.plan": "free", "f.logins_24h": 3}
-
-
-def test_fields_of_an_event_are_masked_like_its_facts() -> None:
-    """Fields have no `e.` on the wire."""
-    assert mask_fields({"email": "anna@example.com", "plan": "free"}, CATALOG) == {
-        "email": "a…@example.com",
-        "plan": "free",
-    }
 
 
 def test_a_sentence_is_masked_where_it_shows_a_value() -> None:

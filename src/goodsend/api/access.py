@@ -34,10 +34,16 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="goodsend"'}
 
 
 class Access(msgspec.Struct, frozen=True):
-    """A verified key: the tenant it belongs to, and its scopes. Every read and write of a request is for that tenant."""
+    """A verified key: the tenant it belongs to, and its scopes. A request reads and writes for it alone."""
 
     tenant: str
+    key_id: str
     scopes: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        """The key's name in the audit."""
+        return f"key:{self.key_id}"
 
     @property
     def sees_personal(self) -> bool:

@@ -2,7 +2,8 @@
 Request bodies: read within a limit, split into items. What an item means is the canonicaliser's business.
 
 Items stay bytes wherever possible: the engine decodes each once, and one item that is broken inside does not spoil the
-others. Limits: size while streaming (Litestar's `request_max_body_size`), count here, depth by the decoder.
+others. Limits: size while streaming (Litestar's `request_max_body_size`), the number of items and of values here, depth
+by the decoder.
 """
 
 import asyncio
@@ -18,6 +19,10 @@ JSON = "application/json"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _THREAD_FROM_BYTES = 256_000
 """Larger bodies are split in a thread, so that other clients need not wait."""
+
+_SLOWLY_UP_TO_BYTES = 4_000_000
+_MOST_COMMAS = 2_000_000
+"""A bound on the values of a body, and so on the memory they take: 60 MB of `[],` would be gigabytes of objects."""
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -78,6 +83,9 @@ def _start(body: bytes) -> bytes:
 
 def split_lines(body: bytes, limit: int) -> Batch:
     """Return one item per line that is not blank; broken lines are items too, to be rejected each by itself."""
+    _check_values(body)
+    if body.count(b"\n") > _MOST_COMMAS:
+        raise Refused("too_large", "The body holds too many lines.", hint="send several smaller requests")
     items: list[Any] = []
     places: list[str] = []
     for number, line in enumerate(body.split(b"\n"), 1):
@@ -131,11 +139,12 @@ def _check_count(count: int, limit: int) -> None:
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[Any] | None) -> Any:
     """
-    Decode a body. Raises Refused with line and byte of what is not JSON.
+    Decode a body. Raises Refused with line and byte of what is not JSON, or because it holds too many values.
 
-    The fast decoder refuses lone surrogates such as `"\\ud800"`, which are legal JSON (RFC 8259 section 8.2); then the
-    slower one of the standard library decides, so that one such event does not spoil its batch.
+    The fast decoder refuses lone surrogates such as `"\\ud800"`, which are legal JSON (RFC 8259 section 8.2), and knows
+    places only nearly: what it refuses, the slower one of the standard library reads again, where it is not too long.
     """
+    _check_values(body)
     try:
         return decoder.decode(body) if decoder is not None else msgspec.json.decode(body)
     except RecursionError:
@@ -143,9 +152,14 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[Any] | None) -> Any:
     except msgspec.ValidationError:
         raise _wrong_shape("The body is neither an object nor an array.", "") from None
     except msgspec.DecodeError as error:
-        if b"\\ud" in body or b"\\uD" in body:
+        if len(body) <= _SLOWLY_UP_TO_BYTES:
             return _decode_slowly(body)
-        _broken(body, str(error))
+        raise _broken(body, str(error)) from None
+
+
+def _check_values(body: bytes) -> None:
+    if body.count(b",") > _MOST_COMMAS:
+        raise Refused("too_large", "The body holds too many values.", hint="send several smaller requests")
 
 
 def _decode_slowly(body: bytes) -> Any:
@@ -154,9 +168,11 @@ def _decode_slowly(body: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError as error:
-        raise _at(body, error.start, "not UTF-8") from None
+        raise _at(body, error.start, "this is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _at(body, len(error.doc[: error.pos].encode("utf-8", "surrogatepass")), error.msg) from None
+        raise _at(
+            body, len(error.doc[: error.pos].encode("utf-8")), f"{error.msg[:1].lower()}{error.msg[1:]}"
+        ) from None
     except ValueError as error:
         raise Refused("broken_json", f"The body is not JSON: {error}.") from None
 
@@ -169,11 +185,10 @@ def _too_deep() -> Refused:
     return Refused("bad_body", "The body is nested too deeply.", hint="an event nests a few levels at most")
 
 
-def _broken(body: bytes, message: str) -> NoReturn:
-    reason, _, tail = message.partition(" (byte ")
+def _broken(body: bytes, message: str) -> Refused:
+    reason, _, tail = message.removeprefix("JSON is malformed: ").partition(" (byte ")
     number = tail.rstrip(")")
-    offset = int(number) if number.isdigit() else len(body)
-    raise _at(body, offset, reason.removeprefix("JSON is malformed: ") if number.isdigit() else "it ends too early")
+    return _at(body, int(number), reason) if number.isdigit() else _at(body, len(body), "it cannot be read to its end")
 
 
 def _at(body: bytes, offset: int, reason: str) -> Refused:

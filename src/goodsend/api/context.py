@@ -1,14 +1,18 @@
 """What a handler needs to know of its request: the installation it runs in, and who asks."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from litestar import Request
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
 from goodsend.api.access import Access, Keyring
+from goodsend.api.masking import Masks
 from goodsend.handle import Answer
+from goodsend.pack import Pack
+from goodsend.store.connection import Connection
 from goodsend.wiring import Installation
 
 Asked = Request[Any, Any, Any]
@@ -19,7 +23,7 @@ def carry(installation: Installation, keyring: Keyring) -> Middleware:
 
     def carrier(app: ASGIApp) -> ASGIApp:
         async def carried(scope: Scope, receive: Receive, send: Send) -> None:
-            state = cast("dict[str, Any]", scope.setdefault("state", {}))
+            state = scope.setdefault("state", {})
             state["installation"], state["keyring"] = installation, keyring
             await app(scope, receive, send)
 
@@ -38,6 +42,23 @@ def access_of(request: Asked) -> Access:
     """Return who asks; only for operations behind a guard."""
     access: Access = request.scope["auth"]
     return access
+
+
+@contextmanager
+def database(request: Asked) -> Iterator[Connection]:
+    """Lend a connection; it commits at the end, and rolls back on an exception. For handlers that run in threads."""
+    with installation_of(request).pool.connection() as connection:
+        yield connection
+
+
+def pack_of(request: Asked) -> Pack:
+    """Return the definitions in force for the tenant that asks."""
+    return installation_of(request).pack(access_of(request).tenant)
+
+
+def masks_of(request: Asked) -> Masks:
+    """Return how the client may see personal data."""
+    return Masks(pack_of(request), access_of(request).sees_personal)
 
 
 async def decide(request: Asked, items: Sequence[object]) -> list[Answer]:

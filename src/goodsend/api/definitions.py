@@ -6,9 +6,9 @@ from litestar import Response, get
 from msgspec import Meta, Struct
 
 from goodsend.api.access import needs
-from goodsend.api.context import Asked, access_of, installation_of
+from goodsend.api.context import Asked, pack_of
 from goodsend.api.describe import faults
-from goodsend.api.wire import PolicyRef, VerdictName
+from goodsend.api.wire import PolicyRef, VerdictName, policy_ref
 from goodsend.events.kinds import Field, Kind
 from goodsend.pack import Pack
 from goodsend.rules.model import Rule
@@ -82,7 +82,7 @@ class RulesAnswer(Struct, frozen=True):
 )
 async def list_kinds(request: Asked) -> Response[KindsAnswer]:
     """Answer from the pack in force."""
-    kinds = _pack(request).kinds
+    kinds = pack_of(request).kinds
     return Response(KindsAnswer([_kind(kind) for kind in kinds.kinds.values()], kinds.channels, kinds.entities))
 
 
@@ -98,12 +98,8 @@ async def list_kinds(request: Asked) -> Response[KindsAnswer]:
 )
 async def list_rules(request: Asked) -> Response[RulesAnswer]:
     """Answer from the pack in force."""
-    pack = _pack(request)
+    pack = pack_of(request)
     return Response(RulesAnswer(pack.version, [_rule(rule, pack) for rule in pack.ruleset.rules.values()]))
-
-
-def _pack(request: Asked) -> Pack:
-    return installation_of(request).pack(access_of(request).tenant)
 
 
 def _kind(kind: Kind) -> KindAnswer:
@@ -117,13 +113,12 @@ def _field(field: Field) -> FieldAnswer:
 
 
 def _rule(rule: Rule, pack: Pack) -> RuleAnswer:
-    policy = pack.policies.get(rule.policy)
     return RuleAnswer(
         id=rule.id,
         version=rule.version,
         doc=rule.doc,
         owner=rule.owner,
-        policy=PolicyRef(rule.policy, policy.clause if policy else None, policy.title if policy else None),
+        policy=policy_ref(rule.policy, pack),
         severity=rule.severity,
         mode=rule.mode.value,
         share=rule.share,
@@ -135,6 +130,3 @@ def _rule(rule: Rule, pack: Pack) -> RuleAnswer:
         reason=rule.reason,
         source=rule.source,
     )
-
-
-HANDLERS = [list_kinds, list_rules]

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says that types alone do not: request bodies with examples, and the errors of operations."""
+"""What the OpenAPI document says that types alone do not: request bodies with examples, and errors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +76,7 @@ _EVENT_SCHEMA = _object(
         ),
         "data": Schema(
             type=OpenAPIType.OBJECT,
-            description="The fields of the kind. A field of type content holds `type` and one of `text`, `base64`, `digest`.",
+            description="The fields of the kind. Content holds `type` and one of `text`, `base64`, `digest`.",
         ),
     },
     ["id", "kind", "at", "data"],

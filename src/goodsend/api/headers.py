@@ -1,11 +1,12 @@
-"""The headers of every answer: the request's id and what browsers may do with it. The console has its own, for pages."""
+"""The headers of every answer: the request's id, and what browsers may do with it. The console has its own."""
 
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Middleware, Receive, Scope, Send
 
 _REQUEST_ID = re.compile(rb"^[A-Za-z0-9._~:+/=-]{1,128}$")
@@ -25,7 +26,7 @@ PAGE_HEADERS = {"Cache-Control": "public, max-age=3600", "Vary": "Accept"}
 
 def request_id(scope: Scope) -> str:
     """Return the id of a request: the client's own `X-Request-Id` when it is well-formed, else a new one."""
-    state = cast("dict[str, Any]", scope.setdefault("state", {}))
+    state = scope.setdefault("state", {})
     known = state.get("request_id")
     if known is None:
         sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
@@ -45,12 +46,12 @@ def accepts_html(request: Request[Any, Any, Any]) -> bool:
 
 
 def stamp_with(own: Mapping[str, str]) -> Middleware:
-    """Return middleware that gives every answer the headers above, or these, where the handler has not set them itself."""
+    """Return middleware that gives answers the headers above, or these, where the handler has set none itself."""
     wanted = [(name.lower().encode(), value.encode()) for name, value in {**SECURITY_HEADERS, **own}.items()]
 
     def stamp(app: ASGIApp) -> ASGIApp:
         async def stamped(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http":
+            if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
             known = (b"x-request-id", request_id(scope).encode())

@@ -4,11 +4,43 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from goodsend.facts import Catalog
+from goodsend.pack import Pack
 
 MASK = "…"
 _SHORTEST_REPLACED = 3
 """Shorter values are not looked for in sentences: replacing every `a` would spoil the sentence and hide nothing."""
 _LONGEST_SHOWN = 119
+
+
+class Masks:
+    """How personal data of one tenant's pack is shown to one client: as it is, or masked."""
+
+    def __init__(self, pack: Pack, sees_personal: bool) -> None:
+        self.catalog = pack.catalog
+        self.whole = sees_personal
+        self._entities = frozenset(
+            field.entity
+            for kind in pack.kinds.kinds.values()
+            for field in kind.fields.values()
+            if field.personal and field.entity is not None
+        )
+
+    def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of facts as the client may see it."""
+        return dict(facts) if self.whole else mask_facts(facts, self.catalog)
+
+    def fields(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields of events, which the catalogue knows by `e.` and their name, as the client may see them."""
+        masked = self.facts({"e." + name: value for name, value in data.items()})
+        return {name.removeprefix("e."): value for name, value in masked.items()}
+
+    def entity(self, type_: str, key: str) -> str:
+        """Return the key of an entity: masked when entities of its type are people, or what leads to them."""
+        return key if self.whole or type_ not in self._entities else str(mask(key))
+
+    def naming(self, sentence: str, type_: str, key: str) -> str:
+        """Return a sentence that may name an entity."""
+        return sentence if self.whole or type_ not in self._entities else mask_sentence(sentence, [key])
 
 
 def mask(value: object) -> object:
@@ -35,12 +67,6 @@ def mask_facts(facts: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
         name: value if (fact := catalog.get(name)) is not None and not fact.personal else mask(value)
         for name, value in facts.items()
     }
-
-
-def mask_fields(data: Mapping[str, Any], catalog: Catalog, prefix: str = "e.") -> dict[str, Any]:
-    """Return fields of events, which the catalogue knows by `e.` and their name, masked as `mask_facts` does."""
-    masked = mask_facts({prefix + name: value for name, value in data.items()}, catalog)
-    return {name.removeprefix(prefix): value for name, value in masked.items()}
 
 
 def mask_sentence(sentence: str, values: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, and the page that shows it. It is made of the handlers; nothing is fetched from elsewhere."""
+"""The OpenAPI 3.1 document, and the page that shows it. Made of the handlers; nothing is fetched from elsewhere."""
 
 import base64
 import hashlib
@@ -103,8 +103,8 @@ def page(schema: Mapping[str, Any]) -> str:
         if isinstance(operation, dict) and "operationId" in operation
     ]
     index = "".join(
-        f'<tr><td><code>{method.upper()}</code></td><td><a href="#{escape(o["operationId"])}"><code>{escape(path)}</code>'
-        f"</a></td><td>{escape(o.get('summary', ''))}</td></tr>"
+        f'<tr><td><code>{method.upper()}</code></td><td><a href="#{escape(o["operationId"])}">'
+        f"<code>{escape(path)}</code></a></td><td>{escape(o.get('summary', ''))}</td></tr>"
         for path, method, o in operations
     )
     info = schema["info"]
@@ -114,8 +114,9 @@ def page(schema: Mapping[str, Any]) -> str:
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body><main>"
         f"<h1>{escape(info['title'])} API {escape(info['version'])}</h1>"
         f"{_paragraphs(info.get('description', ''))}"
-        '<p>As a file: <a href="/schema/openapi.json">openapi.json</a>, <a href="/schema/openapi.yaml">openapi.yaml</a>. '
-        '<a href="/problems">Every kind of problem</a>.</p>'
+        '<p>As a file: <a href="/schema/openapi.json">openapi.json</a>, '
+        '<a href="/schema/openapi.yaml">openapi.yaml</a>.'
+        ' <a href="/problems">Every kind of problem</a>.</p>'
         f"<table>{index}</table>{''.join(_operation(*operation) for operation in operations)}</main></body></html>"
     )
 

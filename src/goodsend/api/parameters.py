@@ -1,4 +1,4 @@
-"""Query and path parameters: each is known, readable, and within what the database can hold; else a problem names it."""
+"""Query and path parameters: each is known, readable and within what the database holds; else a problem names it."""
 
 import base64
 import binascii
@@ -28,11 +28,11 @@ Until = Annotated[
     QueryParameter(name="to", description="Before this time (RFC 3339 with an offset).", max_length=40),
 ]
 
-_LARGEST = 2**62
+_EARLIEST, _LATEST = parse_time("0001-01-01T00:00:00Z"), parse_time("9999-12-31T23:59:59Z")
 
 
 async def known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: refuse a parameter nobody reads, since a misspelt filter would show everything; and NUL, which no id holds."""
+    """Guard: refuse parameters nobody reads (a misspelt filter would show everything), and NUL, which no id holds."""
     known = _query_names(handler)
     faults = []
     for name, value in connection.query_params.multi_items():
@@ -76,7 +76,7 @@ def time_of(name: str, text: str | None) -> Micros | None:
 
 
 def checked_cursor(cursor: str | None) -> str | None:
-    """Return a cursor that could be one of ours: its numbers fit the database. Raises Refused for anything else."""
+    """Return a cursor that could be one of ours: its numbers are times, or smaller. Raises Refused for others."""
     if cursor is None:
         return None
     try:
@@ -84,7 +84,7 @@ def checked_cursor(cursor: str | None) -> str | None:
         place = msgspec.json.decode(raw, type=list[int | str])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise _bad(Fault("cursor", "was not handed out by this list")) from None
-    if any("\0" in part if isinstance(part, str) else abs(part) > _LARGEST for part in place):
+    if any("\0" in part if isinstance(part, str) else not _EARLIEST <= part <= _LATEST for part in place):
         raise _bad(Fault("cursor", "was not handed out by this list"))
     return cursor
 

@@ -1,5 +1,5 @@
 """
-Errors over HTTP as problem details, and the page that explains each. What is wrong with an event is a Rejection, not this.
+Errors over HTTP as problem details, and the page that explains each. What is wrong with an event is a Rejection.
 
 Source: RFC 9457 (Problem Details for HTTP APIs). `type` is a path of this installation, `/problems/<code>`.
 """
@@ -17,7 +17,7 @@ from litestar.params import Parameter
 
 from goodsend.api.headers import PAGE_HEADERS, accepts_html, answer_headers
 from goodsend.handle import Busy
-from goodsend.kit.errors import NotFound, Permanent, Retryable
+from goodsend.kit.errors import Conflict, NotFound, Permanent, Retryable
 from goodsend.kit.text import printable
 
 MEDIA_TYPE = "application/problem+json"
@@ -204,15 +204,21 @@ def _as_refused(error: Exception) -> Refused:
         case Refused():
             return error
         case Busy():
-            return Refused("too_busy", f"{str(error).capitalize()}.", headers={"Retry-After": "1"})
+            return Refused("too_busy", _sentence(str(error)), headers={"Retry-After": "1"})
         case HTTPException():
             return _from_http(error)
         case NotFound():
-            return Refused("not_found", str(error) or KINDS["not_found"].help)
+            return Refused("not_found", _sentence(str(error)) or KINDS["not_found"].help)
+        case Conflict():
+            return Refused("wrong_state", _sentence(str(error)))
         case Retryable() | psycopg.OperationalError() | psycopg.InterfaceError() | psycopg_pool.PoolTimeout():
             _LOG.warning("not available: %s", error)
             return Refused("unavailable", "A part this answer needs is away.", headers={"Retry-After": "5"})
     return Refused("internal", "An unexpected error was logged under the id in `instance`.")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _from_http(error: HTTPException) -> Refused:

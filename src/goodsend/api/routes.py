@@ -5,10 +5,22 @@ from typing import Any
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from goodsend.api import decisions, events, health, problems, reads, scans
+from goodsend.api import (
+    accounts,
+    cases,
+    decisions,
+    definitions,
+    events,
+    health,
+    outbox,
+    problems,
+    rejections,
+    scans,
+)
 from goodsend.api.access import Access, Keyring
 from goodsend.api.context import carry
 from goodsend.api.headers import stamp_with
+from goodsend.api.parameters import known_parameters
 from goodsend.store import keys
 from goodsend.wiring import Installation
 
@@ -21,10 +33,17 @@ def build_api(installation: Installation) -> list[ControllerRouterHandler]:
     settings = installation.settings
     shared: dict[str, Any] = {
         "exception_handlers": {Exception: problems.answer},
+        "guards": [known_parameters],
         "middleware": [stamp_with({}), carry(installation, keyring(installation))],
     }
     encoded = settings.content_limit_bytes * 4 // 3 + _OBJECT_BYTES
-    plain = [*reads.HANDLERS, health.healthz, health.readyz, problems.list_problems, problems.explain_problem]
+    plain = [
+        events.list_events, events.read_event, decisions.list_decisions, decisions.read_decision,
+        cases.list_cases, cases.read_case, accounts.read_account,
+        rejections.list_rejections, outbox.list_outbox, outbox.resend,
+        definitions.list_kinds, definitions.list_rules,
+        health.healthz, health.readyz, problems.list_problems, problems.explain_problem,
+    ]  # fmt: skip
     return [
         Router("/", route_handlers=[events.send_events], request_max_body_size=settings.body_limit_bytes, **shared),
         Router(
@@ -39,7 +58,7 @@ def keyring(installation: Installation) -> Keyring:
 
     def verify(key: str) -> Access | None:
         with installation.pool.connection() as connection:
-            found = keys.verify(connection, key)
-        return Access(found[0], frozenset(found[1])) if found is not None else None
+            found = keys.verify(connection, key, installation.now())
+        return Access(found.tenant, found.key_id, found.scopes) if found is not None else None
 
     return Keyring(verify, installation.now)

@@ -1,4 +1,4 @@
-"""Content in, what the scanner finds in it out. Nothing is kept; content that comes with an event is scanned by the engine."""
+"""Content in, what the scanner finds in it out. Nothing is kept; an event's content is scanned by the engine."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from goodsend.api.bodies import JSON, media_type_of, read_body, read_one
 from goodsend.api.context import Asked, access_of, installation_of
 from goodsend.api.describe import SCAN_BODY, faults
 from goodsend.api.problems import Refused
-from goodsend.api.wire import ScanAnswer, signal_answer
+from goodsend.api.wire import ScanAnswer, signal_answer, verdict_name
 from goodsend.events.canonical import MEDIA_TYPES
 from goodsend.events.model import Content
 from goodsend.kit.ids import digest_of
@@ -112,7 +112,7 @@ def _scan(content: Content, pack: Pack) -> ScanAnswer:
         digest=content.digest,
         type=content.media_type,
         size_bytes=len(content.body),
-        verdict=judged.verdict,
+        verdict=verdict_name(judged.verdict),
         points=judged.points,
         scores=dict(judged.scores),
         signals=[signal_answer(signal) for signal in found.signals],

@@ -1,14 +1,17 @@
-"""The shapes of answers, as clients see them and as the OpenAPI document describes them. Texts of times are made here."""
+"""The shapes of answers, as clients see them and the OpenAPI document describes them. Texts of times are made here."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from goodsend.api.masking import Masks
 from goodsend.decisions.model import Action
 from goodsend.handle import Answer
 from goodsend.kit.clock import Micros, format_time
 from goodsend.kit.errors import Rejection
+from goodsend.pack import Pack
+from goodsend.rules.model import Verdict
 from goodsend.scanning.model import Signal
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC.", examples=["2026-11-22T10:00:00Z"])]
@@ -190,11 +193,28 @@ def signal_answer(signal: Signal) -> SignalAnswer:
     return SignalAnswer(signal.id, signal.evidence, SpanAnswer(signal.span.part, signal.span.start, signal.span.end))
 
 
-def action_answer(action: Action) -> ActionAnswer:
-    """Return an action as clients see it."""
+def policy_ref(policy_id: str, pack: Pack) -> PolicyRef:
+    """Return a reference to a clause; clause and title are None when the pack no longer has it."""
+    policy = pack.policies.get(policy_id)
+    return PolicyRef(policy_id, policy.clause if policy else None, policy.title if policy else None)
+
+
+def action_answer(action: Action, masks: Masks) -> ActionAnswer:
+    """Return an action as clients may see it."""
     return ActionAnswer(
-        action.id, action.name, action.target_type, action.target, action.params, action.policy, list(action.because)
+        action.id,
+        action.name,
+        action.target_type,
+        masks.entity(action.target_type, action.target),
+        action.params,
+        action.policy,
+        list(action.because),
     )
+
+
+def verdict_name(stored: str) -> VerdictName:
+    """Return a stored verdict as what it is; ValueError for a word that is none."""
+    return Verdict(stored).value
 
 
 def moment(at: Micros | None) -> str | None:
