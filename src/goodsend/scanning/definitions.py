@@ -11,7 +11,7 @@ from goodsend.kit.text import closest
 from goodsend.scanning.brands import Brands, BrandTable, index_brands, read_brands
 from goodsend.scanning.folding import fold
 from goodsend.scanning.phrases import Group, Phrases, compile_phrases
-from goodsend.scanning.signals import SIGNALS
+from goodsend.scanning.signals import SIGNALS, closest_signal
 from goodsend.scanning.weights import Weights, WeightsTable, read_weights
 
 GROUPS_READ = frozenset({"opt_out", "advertising", "unsubscribe", "account_matter", "parcel_or_toll"})
@@ -201,7 +201,7 @@ def _unknown_signals(tables: Mapping[str, _PhrasesTable]) -> list[Problem]:
         if table.signal is None and name not in GROUPS_READ:
             problems.append(Problem(f"phrases.{name}", "names no signal", 'say which with signal = "…"'))
         elif table.signal is not None and table.signal not in SIGNALS:
-            near = closest(table.signal.upper(), SIGNALS)
+            near = closest_signal(table.signal)
             hint = f"did you mean {near!r}?" if near else None
             problems.append(Problem(f"phrases.{name}", f"unknown signal {table.signal!r}", hint))
     return problems

@@ -119,6 +119,9 @@ class Hypertext(msgspec.Struct, frozen=True):
     cut: bool = False
 
 
+_Value = tuple[str, int, int]
+
+
 class _Open(msgspec.Struct):
     tag: str
     hidden: bool
@@ -229,7 +232,7 @@ class _Reader:
             self.code.append(Code("a script", self.html[start : min(end, start + _CODE_CHARS)], start, end))
         return end
 
-    def open(self, name: str, attributes: dict[str, tuple[str, int]]) -> None:
+    def open(self, name: str, attributes: dict[str, _Value]) -> None:
         top = self.stack[-1].tag if self.stack else ""
         if (top == name and name in _CLOSES_ITSELF) or (top == "p" and name in _BREAKS):
             self.stack.pop()
@@ -266,7 +269,7 @@ class _Reader:
         if url and len(self.links) < self.max_links:
             self.links.append(Link(url, text, via, "html", start, end))
 
-    def element(self, name: str, attributes: dict[str, tuple[str, int]], found: "re.Match[str]") -> None:
+    def element(self, name: str, attributes: dict[str, _Value], found: "re.Match[str]") -> None:
         offset = found.start(3)
 
         def value(key: str) -> str:
@@ -274,16 +277,15 @@ class _Reader:
 
         def link(key: str, via: str) -> None:
             if value(key):
-                start = offset + attributes[key][1]
-                self.link(value(key), "", via, start, start + len(attributes[key][0]))
+                _, start, end = attributes[key]
+                self.link(value(key), "", via, offset + start, offset + end)
 
         match name:
             case "a":
                 self.end_anchor()
                 if value("href"):
-                    start = offset + attributes["href"][1]
-                    end = start + len(value("href"))
-                    self.anchor = _Anchor(value("href"), start, end, "a", len(self.pieces))
+                    _, start, end = attributes["href"]
+                    self.anchor = _Anchor(value("href"), offset + start, offset + end, "a", len(self.pieces))
             case "area":
                 link("href", "area")
             case "img":
@@ -356,21 +358,22 @@ def _past_comment(html: str, opened: int) -> int:
     return closed + 3 if closed >= 0 else len(html)
 
 
-def _attributes(raw: str) -> dict[str, tuple[str, int]]:
-    """Return (value, offset of the value in `raw`) by lower-case name; the first of a name counts, at most 200."""
-    found: dict[str, tuple[str, int]] = {}
+def _attributes(raw: str) -> dict[str, _Value]:
+    """Return value and its place in `raw` by lower-case name; the first of a name counts, at most 200."""
+    found: dict[str, _Value] = {}
     for count, match in enumerate(_ATTRIBUTE.finditer(raw)):
         if count >= 200:
             break
         group = match.lastindex or 1
         if group == 1:
-            found.setdefault(match.group(1).lower(), ("", match.end()))
+            found.setdefault(match.group(1).lower(), ("", match.end(), match.end()))
         else:
-            found.setdefault(match.group(1).lower(), (decode_references(match.group(group)), match.start(group)))
+            value = decode_references(match.group(group))
+            found.setdefault(match.group(1).lower(), (value, *match.span(group)))
     return found
 
 
-def _look(attributes: dict[str, tuple[str, int]], ground: str | None) -> tuple[bool, str | None]:
+def _look(attributes: dict[str, _Value], ground: str | None) -> tuple[bool, str | None]:
     """Return whether these attributes hide what is inside, and the background they set."""
     style = attributes["style"][0].lower().replace(" ", "")[:2000] if "style" in attributes else ""
     own = attributes["bgcolor"][0].strip().lower() if "bgcolor" in attributes else None

@@ -3,6 +3,7 @@
 import msgspec
 
 from goodsend.facts import Fact, FactType
+from goodsend.kit.text import closest
 
 EMAIL = frozenset({"email"})
 SMS = frozenset({"sms"})
@@ -126,6 +127,12 @@ MEASURES: tuple[Fact, ...] = (
     Fact("s.signal_count", FactType.INTEGER, "signals found, one per kind", "signals"),
 )  # fmt: skip
 """What a scan measures beside signals; each may be NULL where the content has no such thing."""
+
+
+def closest_signal(word: str) -> str | None:
+    """Return the signal a writer most likely meant, None when none is near."""
+    near = closest(word, (id_.lower() for id_ in SIGNALS))
+    return near.upper() if near else None
 
 
 def signal_facts() -> list[Fact]:

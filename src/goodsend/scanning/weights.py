@@ -3,8 +3,7 @@
 import msgspec
 
 from goodsend.kit.errors import Problem
-from goodsend.kit.text import closest
-from goodsend.scanning.signals import SIGNALS
+from goodsend.scanning.signals import SIGNALS, closest_signal
 
 FAMILIES = frozenset(kind.family for kind in SIGNALS.values())
 
@@ -58,7 +57,7 @@ def read_weights(table: WeightsTable | None) -> tuple[Weights, list[Problem]]:
     named = [*table.signal, *(id_ for pair in table.together for id_ in pair.signals)]
     for id_ in dict.fromkeys(named):
         if id_ not in SIGNALS:
-            near = closest(id_, SIGNALS)
+            near = closest_signal(id_)
             hint = f"did you mean {near!r}?" if near else None
             problems.append(Problem("weights", f"unknown signal {id_!r}", hint))
     problems += [Problem("weights.cap", f"unknown family {name!r}") for name in table.cap if name not in FAMILIES]
