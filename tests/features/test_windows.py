@@ -1,0 +1,374 @@
+"""Windows equal a plain reading of the whole history, however events come in; what is too old is told, not guessed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goodsend.events.functions import ADDRESS_FUNCTIONS
+from goodsend.events.kinds import parse_kinds
+from goodsend.events.model import Event
+from goodsend.expr.functions import CORE_FUNCTIONS
+from goodsend.facts import Facts
+from goodsend.features import windows as windows_module
+from goodsend.features.compute import Plan, Windows, build_plan, scaled
+from goodsend.features.definitions import ZERO_WHEN_EMPTY, Aggregate, Feature, parse_features
+from goodsend.kit.clock import MINUTE, SECOND, Micros
+
+KINDS, _ = parse_kinds(
+    {
+        "test.toml": {
+            "entities": {"account": "", "ip": ""},
+            "kind": {
+                "list.imported": {
+                    "doc": "",
+                    "fields": {
+                        "account": {"type": "text", "doc": "", "entity": "account"},
+                        "ip": {"type": "ip", "doc": "", "entity": "ip"},
+                        "recipients": {"type": "integer", "doc": ""},
+                        "share": {"type": "number", "doc": ""},
+                        "source": {"type": "text", "doc": ""},
+                    },
+                },
+                "page.seen": {"doc": "", "fields": {"account": {"type": "text", "doc": "", "entity": "account"}}},
+                "thing.done": {"doc": "", "fields": {"ip": {"type": "ip", "doc": "", "entity": "ip"}}},
+            },
+        }
+    }
+)
+FUNCTIONS = {**CORE_FUNCTIONS, **ADDRESS_FUNCTIONS}
+_VALUES = {
+    "count": [None],
+    "time_since_last": [None],
+    "time_since_first": [None],
+    "sum": ["e.recipients", "e.share"],
+    "distinct": ["e.source", "e.recipients"],
+    "first": ["e.source", "e.share"],
+    "last": ["e.source", "e.recipients"],
+    "min": ["e.recipients", "e.share"],
+    "max": ["e.recipients"],
+}
+
+
+def every_feature() -> tuple[Feature, ...]:
+    """One feature for every aggregate, value, window and way of counting itself, over two sorts of key."""
+    tables: dict[str, dict[str, Any]] = {}
+    for aggregate, values in _VALUES.items():
+        for of in values:
+            for window in ("1m", "3m", "ever"):
+                for itself in (True, False):
+                    for key in (["account"], ["account", "ip"]):
+                        table: dict[str, Any] = {
+                            "doc": "d",
+                            "owner": "o",
+                            "aggregate": aggregate,
+                            "key": key,
+                            "on": ["list.imported"],
+                            "window": window,
+                            "counts_itself": itself,
+                        }
+                        if of:
+                            table["of"] = of
+                        if of == "e.share" and aggregate == "sum":
+                            table["scale"] = 2
+                        if aggregate == "distinct" and window == "ever":
+                            table["cap"] = 3
+                        if aggregate in ("count", "sum"):
+                            table["where"] = "e.source <> 'api'"
+                        tables[f"f{len(tables)}"] = table
+    features, problems = parse_features({"f.toml": {"feature": tables}}, KINDS, FUNCTIONS)
+    assert problems == []
+    return features
+
+
+FEATURES = every_feature()
+PLAN = build_plan(FEATURES, KINDS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _prune_often() -> Iterator[None]:
+    """Short histories must meet the pruning that long ones meet."""
+    before = windows_module._FIRST_PRUNE
+    windows_module._FIRST_PRUNE = 2
+    yield
+    windows_module._FIRST_PRUNE = before
+
+
+def make_event(at: Micros = 0, kind: str = "list.imported", **data: Any) -> Event:
+    known = KINDS.kinds[kind].fields if kind in KINDS.kinds else ()
+    values = {name: value for name, value in data.items() if value is not None and name in known}
+    return Event("acme", "e", kind, at, None, values)
+
+
+def entities(event: Event) -> dict[str, str]:
+    return {name: str(event.data[name]) for name in ("account", "ip") if name in event.data}
+
+
+def value_of(feature: Feature, event: Event) -> Any:
+    if feature.of is None:
+        return True
+    return event.data.get(feature.of.sql.removeprefix("e."))
+
+
+def feeds(feature: Feature, event: Event) -> bool:
+    fed = event.kind in feature.on and value_of(feature, event) is not None
+    return fed and (feature.where is None or event.data.get("source", "api") != "api")
+
+
+def reference(feature: Feature, history: list[Event], late_horizon: Micros) -> Any:
+    """What the feature is for the last event of a history, told in the simplest way; ... means it is not there."""
+    event = history[-1]
+    keys = entities(event)
+    if any(part not in keys for part in feature.key):
+        return ...
+    newest = max(one.at for one in history)
+    always = feature.window is None and feature.aggregate in (Aggregate.FIRST, Aggregate.TIME_SINCE_FIRST)
+    if event.at < newest - late_horizon and not always:
+        return ...
+    seen = [
+        one
+        for one in (history if feature.counts_itself else history[:-1])
+        if feeds(feature, one)
+        and all(entities(one).get(part) == keys[part] for part in feature.key)
+        and one.at <= event.at
+        and (feature.window is None or one.at > event.at - feature.window)
+    ]
+    seen.sort(key=lambda one: one.at)  # stable, so ties stay in order of arrival
+    values = [value_of(feature, one) for one in seen]
+    if not seen and feature.aggregate not in ZERO_WHEN_EMPTY:
+        return ...
+    match feature.aggregate:
+        case Aggregate.COUNT:
+            return len(seen)
+        case Aggregate.SUM:
+            if feature.of is not None and feature.of.sql == "e.share":
+                return sum(scaled(value, feature.scale) for value in values) / 10**feature.scale
+            return sum(values)
+        case Aggregate.DISTINCT:
+            return min(len(set(values)), feature.cap or len(values))
+        case Aggregate.TIME_SINCE_LAST:
+            return (event.at - seen[-1].at) // SECOND
+        case Aggregate.TIME_SINCE_FIRST:
+            return (event.at - seen[0].at) // SECOND
+        case Aggregate.FIRST:
+            return values[0]
+        case Aggregate.LAST:
+            return values[-1]
+        case Aggregate.MIN:
+            return min(values)
+        case Aggregate.MAX:
+            return max(values)
+
+
+def check(plan: Plan, history: list[Event], late_horizon: Micros, *, restart: bool = False) -> Windows:
+    windows = Windows(plan, late_horizon)
+    for count, event in enumerate(history, 1):
+        facts = windows.observe(event, entities(event))
+        for feature in FEATURES:
+            expected = reference(feature, history[:count], late_horizon)
+            found = facts.get("f." + feature.name, ...)
+            assert (type(expected), expected) == (type(found), found), feature
+        if restart:
+            again = Windows.restore(windows.snapshot(), plan, late_horizon)
+            assert again is not None
+            assert again.snapshot() == windows.snapshot()
+            windows = again
+    return windows
+
+
+times = st.one_of(
+    st.integers(0, 600).map(lambda second: second * SECOND),
+    st.sampled_from([0, MINUTE, MINUTE + 1, 3 * MINUTE - 1, 3 * MINUTE, 4 * MINUTE, 8 * MINUTE]),
+)
+events = st.builds(
+    make_event,
+    at=times,
+    kind=st.sampled_from(["list.imported"] * 6 + ["page.seen", "thing.done", "no.such"]),
+    account=st.sampled_from(["a", "a", "a", "b", "ü\u202e", None]),
+    ip=st.sampled_from(["192.0.2.1", "192.0.2.1", "192.0.2.2", None]),
+    recipients=st.one_of(st.none(), st.integers(-5, 5), st.just(2**63 - 1)),
+    share=st.one_of(
+        st.none(), st.sampled_from([0.1, 0.2, 0.005, -0.015, 1e300]), st.floats(-10, 10).map(lambda x: x + 0.0)
+    ),
+    source=st.sampled_from(["api", "file", "form", "x", "ß", None]),
+)
+horizons = st.sampled_from([0, 30 * SECOND, 2 * MINUTE, 20 * MINUTE])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(events, max_size=25), horizons)
+def test_windows_equal_the_whole_history(history: list[Event], late_horizon: Micros) -> None:
+    """In any order of times, with ties, late events, several keys and missing values, at every age of pruning."""
+    check(PLAN, history, late_horizon)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events, max_size=40), horizons)
+def test_windows_equal_the_whole_history_when_events_come_in_order(history: list[Event], late_horizon: Micros) -> None:
+    """The common case: times never go back."""
+    check(PLAN, sorted(history, key=lambda event: event.at), late_horizon)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(events, max_size=15), horizons)
+def test_a_snapshot_between_any_two_events_changes_nothing(history: list[Event], late_horizon: Micros) -> None:
+    """What is restored goes on exactly as before, and is the same snapshot again."""
+    check(PLAN, history, late_horizon, restart=True)
+
+
+def plan_of(**table: Any) -> Plan:
+    whole = {
+        "doc": "d",
+        "owner": "o",
+        "aggregate": "count",
+        "key": ["account"],
+        "on": ["list.imported"],
+        "window": "1m",
+    }
+    features, problems = parse_features({"f.toml": {"feature": {"x": whole | table}}}, KINDS, FUNCTIONS)
+    assert problems == []
+    return build_plan(features, KINDS)
+
+
+def observed(windows: Windows, *events: Event) -> list[Facts]:
+    return [windows.observe(event, entities(event)) for event in events]
+
+
+def test_the_edge_of_a_window_is_open_at_the_start() -> None:
+    """A window of w at t holds (t − w, t]: what happened exactly w ago is out, a microsecond later is in."""
+    windows = Windows(plan_of())
+    found = observed(windows, make_event(0, account="a"), make_event(1, account="a"), make_event(MINUTE, account="a"))
+
+    assert [facts["f.x"] for facts in found] == [1, 2, 2]
+
+
+def test_a_feature_is_read_on_every_kind_that_carries_its_key() -> None:
+    """An event that feeds nothing still sees the account's numbers; one without the key sees none."""
+    windows = Windows(plan_of())
+    found = observed(
+        windows,
+        make_event(0, account="a"),
+        make_event(1, "page.seen", account="a"),
+        make_event(2, "page.seen", account="b"),
+        make_event(3, "thing.done", ip="192.0.2.1"),
+    )
+
+    assert found == [{"f.x": 1}, {"f.x": 1}, {"f.x": 0}, {}]
+
+
+def test_late_events_are_counted() -> None:
+    """Late is after one that happened later; past the horizon is counted again, and its facts are unknown."""
+    windows = Windows(plan_of(), late_horizon=10 * SECOND)
+    found = observed(
+        windows,
+        make_event(MINUTE, account="a"),
+        make_event(50 * SECOND, account="a"),
+        make_event(49 * SECOND, account="a"),
+        make_event(MINUTE, account="a"),
+    )
+
+    assert found == [{"f.x": 1}, {"f.x": 1}, {}, {"f.x": 4}]
+    assert (windows.late, windows.late_past_horizon, windows.is_late(MINUTE), windows.is_late(MINUTE - 1)) == (
+        2,
+        1,
+        False,
+        True,
+    )
+
+
+def test_an_event_older_than_what_was_pruned_still_counts_for_ever() -> None:
+    """The trap: it lies before everything that is still held, so only the summary can take it in."""
+    windows = Windows(plan_of(window="ever"), late_horizon=0)
+    history = [make_event(second * MINUTE, account="a") for second in range(100)]
+    observed(windows, *history, make_event(-MINUTE, account="a"))
+
+    assert observed(windows, make_event(100 * MINUTE, account="a")) == [{"f.x": 102}]
+
+
+def test_an_account_keeps_its_age_at_any_lateness() -> None:
+    """The first event ever is known however late an event comes, and moves back when an older one arrives."""
+    windows = Windows(plan_of(window="ever", aggregate="time_since_first"), late_horizon=0)
+    found = observed(
+        windows,
+        make_event(2 * MINUTE, account="a"),
+        make_event(100 * MINUTE, account="b"),
+        make_event(3 * MINUTE, "page.seen", account="a"),
+        make_event(MINUTE, account="a"),
+        make_event(3 * MINUTE, "page.seen", account="a"),
+    )
+
+    assert [facts["f.x"] for facts in found] == [0, 0, 60, 0, 120]
+
+
+def test_keys_that_nobody_can_ask_about_are_forgotten() -> None:
+    """Memory follows what lies in the windows, not all keys there ever were."""
+    windows = Windows(plan_of(), late_horizon=MINUTE)
+    for second in range(5_000):
+        observed(windows, make_event(second * SECOND, account=f"a{second}"))
+
+    assert windows.keys() < 500
+
+
+def test_logs_of_busy_keys_are_pruned() -> None:
+    """Memory of one key follows what lies in its longest window."""
+    windows = Windows(plan_of(), late_horizon=MINUTE)
+    for second in range(5_000):
+        observed(windows, make_event(second * SECOND, account="a"))
+
+    assert len(windows.snapshot()) < 10_000
+
+
+def test_lists_are_consulted() -> None:
+    """`where` may ask a list; without it nothing is fed."""
+    features, problems = parse_features(
+        {
+            "f.toml": {
+                "feature": {
+                    "x": {
+                        "doc": "d",
+                        "owner": "o",
+                        "aggregate": "count",
+                        "key": ["account"],
+                        "on": ["list.imported"],
+                        "window": "1m",
+                        "where": "IN_LIST('bad', e.source)",
+                    }
+                }
+            }
+        },
+        KINDS,
+        FUNCTIONS,
+        ["bad"],
+    )
+    windows = Windows(build_plan(features, KINDS), lists={"bad": {"x"}})
+    found = observed(windows, make_event(0, account="a", source="x"), make_event(1, account="a", source="y"))
+
+    assert problems == []
+    assert found == [{"f.x": 1}, {"f.x": 1}]
+
+
+def test_state_of_another_plan_is_refused() -> None:
+    """A snapshot belongs to the definitions it was made by; nonsense is refused as well."""
+    state = Windows(plan_of()).snapshot()
+
+    assert Windows.restore(state, plan_of()) is not None
+    assert Windows.restore(state, plan_of(window="2m")) is None
+    assert Windows.restore(b"nonsense", plan_of()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "expected"),
+    [
+        (0.5, 0, 1),
+        (-0.5, 0, -1),
+        (0.49999999999999994, 0, 0),
+        (1.005, 2, 100),
+        (2.5, 0, 3),
+        (1e308, 9, int(1e308) * 10**9),
+    ],
+)
+def test_numbers_are_scaled_to_the_nearest_whole(value: float, decimals: int, expected: int) -> None:
+    """Halves go away from zero; the product is that of floats, as SQL has it."""
+    assert expected == scaled(value, decimals)
