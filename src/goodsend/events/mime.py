@@ -258,7 +258,9 @@ def parse_address(value: str) -> tuple[str | None, str | None]:
     value = value[:4000]
     if "@" not in value and "=?" in value:
         value = decode_header(value)  # some senders encode the whole field, address and all
-    opened = _unquoted(value, "<")
+    # An encoded word may hold what looks like an address, although it must not: it is part of the name.
+    masked = _ENCODED_WORD.sub(lambda found: "_" * len(found.group()), value) if "=?" in value else value
+    opened = _unquoted(masked, "<")
     if opened >= 0:
         closed = value.find(">", opened)
         address = value[opened + 1 : closed if closed >= 0 else len(value)]
@@ -461,17 +463,9 @@ def _inside(raw: bytes, part: _Range, kind: str, boundary: str | None, room: int
 
 def _delimiters(raw: bytes, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
     """Give (start of line, start of next line, is closing) for each delimiter line, trailing blanks allowed."""
-    at = raw.find(mark, start, end)
-    while at >= 0:
-        line_end = raw.find(b"\n", at, end)
-        if line_end < 0:
-            line_end = end
-        tail = at + len(mark)
-        if at in (start, 0) or raw[at - 1] == 10:
-            closing = raw.startswith(b"--", tail, line_end)
-            if not raw[tail + 2 * closing : line_end].strip(b" \t"):
-                yield at, min(line_end + 1, end), closing
-        at = raw.find(mark, max(line_end, tail), end)
+    lines = re.compile(rb"\n" + re.escape(mark) + rb"(--)?[ \t]*+(?=\n|\Z)")
+    for found in lines.finditer(raw, max(0, start - 1), end):
+        yield found.start() + 1, min(found.end() + 1, end), found.group(1) is not None
 
 
 def _guessed_boundary(raw: bytes, part: _Range) -> bytes | None:
