@@ -2,7 +2,7 @@
 Request bodies: read within a limit, split into items. What an item means is the canonicaliser's business.
 
 Items stay bytes wherever possible: the engine decodes each once, and one item that is broken inside does not spoil the
-others. Limits: size while streaming (Litestar's `request_max_body_size`), the number of items and of values here, depth
+others. Limits: size while it comes in, the number of items and of values here, depth
 by the decoder.
 """
 
@@ -40,36 +40,50 @@ def media_type_of(request: Request[Any, Any, Any]) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() or JSON
 
 
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
-    """Return the body. Raises Refused when it is encoded, and RequestEntityTooLarge while reading what is too long."""
+async def read_body(request: Request[Any, Any, Any], limit_bytes: int) -> bytes:
+    """Return the body. Raises Refused when it is encoded, or as soon as it is longer than the limit."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Refused(
             "wrong_media_type", "Encoded bodies are not taken here.", hint="send the body without Content-Encoding"
         )
-    return await request.body()
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit_bytes:
+        raise _too_long(limit_bytes)
+    chunks = []
+    total = 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > limit_bytes:
+            raise _too_long(limit_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-async def read_batch(request: Request[Any, Any, Any], limit: int) -> Batch:
+def _too_long(limit_bytes: int) -> Refused:
+    return Refused("too_large", f"The body may have at most {limit_bytes:,} bytes.")
+
+
+async def read_batch(request: Request[Any, Any, Any], limit: int, limit_bytes: int) -> Batch:
     """Return the items of a request: one object, an array, `{"events": [...]}`, or one item a line. Raises Refused."""
     media_type = media_type_of(request)
     if media_type != JSON and media_type not in NDJSON:
         raise Refused(
             "wrong_media_type", f"Events are taken as {JSON} or application/x-ndjson, not as {media_type[:100]}."
         )
-    body = await read_body(request)
+    body = await read_body(request, limit_bytes)
     split = split_lines if media_type in NDJSON else split_json
     if len(body) > _THREAD_FROM_BYTES:
         return await asyncio.to_thread(split, body, limit)
     return split(body, limit)
 
 
-async def read_one(request: Request[Any, Any, Any]) -> bytes:
+async def read_one(request: Request[Any, Any, Any], limit_bytes: int) -> bytes:
     """Return the body when it is one JSON object. Raises Refused."""
     media_type = media_type_of(request)
     if media_type != JSON:
         raise Refused("wrong_media_type", f"This is taken as {JSON}, not as {media_type[:100]}.")
-    body = await read_body(request)
+    body = await read_body(request, limit_bytes)
     if not body.strip():
         raise Refused("broken_json", "The body is empty.", hint="send one JSON object")
     if isinstance(decode(body, None if _start(body) == b"[" else _object), list):

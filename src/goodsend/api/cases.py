@@ -77,7 +77,9 @@ class CaseDetail(CaseAnswer, frozen=True):
 )
 def list_cases(
     request: Asked,
-    state: Annotated[list[State] | None, QueryParameter(description="Only in these states; may be repeated.")] = None,
+    in_state: Annotated[
+        list[State] | None, QueryParameter(name="state", description="Only in these states; may be repeated.")
+    ] = None,
     queue: Annotated[str | None, QueryParameter(description="Only of this queue.", max_length=200)] = None,
     account: Annotated[str | None, QueryParameter(description="Only about this account.", max_length=512)] = None,
     severity: Annotated[int, QueryParameter(description="Only of at least this severity.", ge=0, le=5)] = 0,
@@ -90,7 +92,7 @@ def list_cases(
         page = casework.page(
             connection,
             access_of(request).tenant,
-            states=state or (),
+            states=in_state or (),
             queue=queue,
             subject=("account", account) if account is not None else None,
             min_severity=severity,

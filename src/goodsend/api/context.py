@@ -15,6 +15,7 @@ from goodsend.pack import Pack
 from goodsend.store.connection import Connection
 from goodsend.wiring import Installation
 
+_AROUND_CONTENT_BYTES = 100_000
 Asked = Request[Any, Any, Any]
 
 
@@ -42,6 +43,11 @@ def access_of(request: Asked) -> Access:
     """Return who asks; only for operations behind a guard."""
     access: Access = request.scope["auth"]
     return access
+
+
+def content_body_bytes(request: Asked) -> int:
+    """Return how long a body may be that carries one content, as base64 at worst, and an object around it."""
+    return installation_of(request).settings.content_limit_bytes * 4 // 3 + _AROUND_CONTENT_BYTES
 
 
 @contextmanager

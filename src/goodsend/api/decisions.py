@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from goodsend.api.access import needs
 from goodsend.api.answers import decision_answer, sync_decision
 from goodsend.api.bodies import read_one
-from goodsend.api.context import Asked, access_of, database, decide, masks_of, pack_of
+from goodsend.api.context import Asked, access_of, content_body_bytes, database, decide, masks_of, pack_of
 from goodsend.api.describe import EVENT_BODY, faults
 from goodsend.api.parameters import Cursor, Limit, Since, Until, checked_cursor, time_of
 from goodsend.api.problems import Refused
@@ -59,7 +59,8 @@ async def decide_event(
     facts: Annotated[bool, QueryParameter(description="Answer with everything known about the event, too.")] = False,
 ) -> Response[SyncDecision]:
     """Hand one event to the engine and answer with its decision."""
-    answer = (await decide(request, [await read_one(request)]))[0]
+    body = await read_one(request, content_body_bytes(request))
+    answer = (await decide(request, [body]))[0]
     if answer.rejection is not None:
         raise _refused(answer.rejection)
     if answer.decision is None:

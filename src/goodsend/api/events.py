@@ -78,7 +78,8 @@ class EventDetail(Struct, frozen=True):
 )
 async def send_events(request: Asked) -> Response[EventsAnswer]:
     """Hand a batch to the engine and answer each item."""
-    batch = await read_batch(request, installation_of(request).settings.batch_limit)
+    settings = installation_of(request).settings
+    batch = await read_batch(request, settings.batch_limit, settings.body_limit_bytes)
     answers = await decide(request, batch.items)
     results = [event_answer(answer, place) for answer, place in zip(answers, batch.places, strict=True)]
     statuses = [result.status for result in results]

@@ -48,7 +48,9 @@ class EntryAnswer(Struct, frozen=True):
 )
 def list_outbox(
     request: Asked,
-    state: Annotated[Literal["due", "done", "dead"] | None, QueryParameter(description="Only in this state.")] = None,
+    in_state: Annotated[
+        Literal["due", "done", "dead"] | None, QueryParameter(name="state", description="Only in this state.")
+    ] = None,
     target: Annotated[str | None, QueryParameter(description="Only about this target.", max_length=512)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -58,7 +60,7 @@ def list_outbox(
         page = stored.page(
             connection,
             access_of(request).tenant,
-            state=state,
+            state=in_state,
             target=target,
             cursor=checked_cursor(cursor),
             limit=limit,

@@ -1,7 +1,5 @@
 """Puts the API together: every handler, with the installation, the keys, the limits and the headers they share."""
 
-from typing import Any
-
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
@@ -24,32 +22,30 @@ from goodsend.api.parameters import known_parameters
 from goodsend.store import keys
 from goodsend.wiring import Installation
 
-_OBJECT_BYTES = 100_000
-"""Room in a body for what stands around its content: the object, its other fields, a mail's base64 padding."""
-
 
 def build_api(installation: Installation) -> list[ControllerRouterHandler]:
     """Return the API's routes, for the server to put into its application."""
-    settings = installation.settings
-    shared: dict[str, Any] = {
-        "exception_handlers": {Exception: problems.answer},
-        "guards": [known_parameters],
-        "middleware": [stamp_with({}), carry(installation, keyring(installation))],
-    }
-    encoded = settings.content_limit_bytes * 4 // 3 + _OBJECT_BYTES
-    plain = [
-        events.list_events, events.read_event, decisions.list_decisions, decisions.read_decision,
-        cases.list_cases, cases.read_case, accounts.read_account,
-        rejections.list_rejections, outbox.list_outbox, outbox.resend,
+    handlers: list[ControllerRouterHandler] = [
+        events.send_events, events.list_events, events.read_event,
+        decisions.decide_event, decisions.list_decisions, decisions.read_decision,
+        scans.scan_content,
+        cases.list_cases, cases.read_case,
+        accounts.read_account,
+        rejections.list_rejections,
+        outbox.list_outbox, outbox.resend,
         definitions.list_kinds, definitions.list_rules,
-        health.healthz, health.readyz, problems.list_problems, problems.explain_problem,
+        health.healthz, health.readyz,
+        problems.list_problems, problems.explain_problem,
     ]  # fmt: skip
     return [
-        Router("/", route_handlers=[events.send_events], request_max_body_size=settings.body_limit_bytes, **shared),
         Router(
-            "/", route_handlers=[decisions.decide_event, scans.scan_content], request_max_body_size=encoded, **shared
-        ),
-        Router("/", route_handlers=plain, request_max_body_size=_OBJECT_BYTES, **shared),
+            "/",
+            route_handlers=handlers,
+            guards=[known_parameters],
+            middleware=[stamp_with({}), carry(installation, keyring(installation))],
+            exception_handlers={Exception: problems.answer},
+            request_max_body_size=None,  # each handler that reads a body knows its own limit
+        )
     ]
 
 

@@ -11,7 +11,7 @@ from litestar import Response, post
 
 from goodsend.api.access import needs
 from goodsend.api.bodies import JSON, media_type_of, read_body, read_one
-from goodsend.api.context import Asked, access_of, installation_of
+from goodsend.api.context import Asked, access_of, content_body_bytes, installation_of
 from goodsend.api.describe import SCAN_BODY, faults
 from goodsend.api.problems import Refused
 from goodsend.api.wire import ScanAnswer, signal_answer, verdict_name
@@ -64,10 +64,10 @@ async def scan_content(request: Asked) -> Response[ScanAnswer]:
 async def _read(request: Asked) -> Content:
     media_type = media_type_of(request)
     if media_type == JSON:
-        return _from_json(await read_one(request))
+        return _from_json(await read_one(request, content_body_bytes(request)))
     if media_type not in MEDIA_TYPES:
         raise Refused("wrong_media_type", f"Content is taken as {', '.join(MEDIA_TYPES)} or as {JSON}.")
-    body = await read_body(request)
+    body = await read_body(request, content_body_bytes(request))
     if media_type != "message/rfc822":
         body = _as_utf8(body, request.content_type[1].get("charset", "utf-8"))
     return Content(digest_of(body), media_type, body)
