@@ -46,7 +46,8 @@ def clean(text: str) -> str:
     Latin already: genuine Greek or Russian stays itself.
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+        limit = 2 * len(text)  # one character can stand for eighteen: that is no reading text, and costs as much
+        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))[:limit]
         if _LOOKALIKE.search(text) and _is_mostly_latin(text):
             text = _WORD.sub(_latin_word, text)
     return " ".join(text.split())
@@ -54,7 +55,11 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """Return cleaned text in lower case without accents: what phrases are compared in."""
-    text = clean(text)
+    return fold_clean(clean(text))
+
+
+def fold_clean(text: str) -> str:
+    """Return what is already cleaned in lower case without accents."""
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKD", text.casefold())

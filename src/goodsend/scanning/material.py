@@ -10,7 +10,7 @@ from goodsend.events.addresses import Wrong, canonical_host, canonical_url
 from goodsend.events.mime import Message
 from goodsend.scanning.brands import Brand, Lookalike
 from goodsend.scanning.definitions import Scanner
-from goodsend.scanning.folding import clean, fold, fold_with_places
+from goodsend.scanning.folding import clean, fold, fold_clean, fold_with_places
 from goodsend.scanning.hosts import domain_of
 from goodsend.scanning.hypertext import Hypertext, Link, read_html
 from goodsend.scanning.model import Span
@@ -68,7 +68,7 @@ def open_message(message: Message, scanner: Scanner, channel: str) -> Material:
     if len(targets) >= limits.links:
         notes.append(f"only the first {limits.links:,} links were read")
     cleaned = clean(shown)
-    found = scanner.phrases.find(fold(f"{subject} {cleaned}") if subject else fold(cleaned))
+    found = scanner.phrases.find(f"{fold(subject)} {fold_clean(cleaned)}" if subject else fold_clean(cleaned))
     hosts = dict.fromkeys(target.host for target in targets if target.host)
     lookalikes = {host: like for host in hosts if (like := scanner.brands.lookalike(host)) is not None}
     return Material(

@@ -1,7 +1,7 @@
 """
 Phrases of many languages, found in one pass over the words of folded text. The phrases are data; what they mean is too.
 
-A dictionary by first word, not a set of patterns: an RE2 set of these phrases outgrew its automaton's memory on real
+A dictionary of words, not a set of patterns: an RE2 set of these phrases outgrew its automaton's memory on real
 mail and then found nothing, saying so only in a log. Words are linear, and cost nothing to add.
 """
 
@@ -45,39 +45,41 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class _Form(msgspec.Struct, frozen=True):
-    """The words of one form of a phrase after the first; forms of one phrase share its number and count once."""
+    """One phrase as a form of its words; forms of one phrase share its number and count once."""
 
-    rest: Words
     phrase: int
     group: int
     weight: int
 
 
 class Phrases(msgspec.Struct, frozen=True):
-    """All groups, their forms by first word."""
+    """All groups, every form by its words, and by first word how many words its forms have."""
 
     groups: tuple[Group, ...]
-    forms: dict[str, tuple[_Form, ...]]
+    forms: dict[Words, tuple[_Form, ...]]
+    lengths: dict[str, tuple[int, ...]]
 
     def find(self, folded: str) -> list[Match]:
         """Return the groups found in folded text, in the order of the data."""
-        words = _WORD.findall(folded)
-        get = self.forms.get
-        hits: dict[int, tuple[_Form, str]] = {}
+        words = tuple(_WORD.findall(folded))
+        lengths, forms = self.lengths.get, self.forms.get
+        seen: dict[Words, None] = {}
         for at, word in enumerate(words):
-            forms = get(word)
-            if forms is not None:
-                for form in forms:
-                    rest = form.rest
-                    if not rest or tuple(words[at + 1 : at + 1 + len(rest)]) == rest:
-                        hits.setdefault(form.phrase, (form, word))
-        if not hits:
+            for length in lengths(word, ()):
+                phrase = words[at : at + length]
+                if phrase not in seen and forms(phrase) is not None:
+                    seen[phrase] = None
+        if not seen:
             return []
+        hits: dict[int, tuple[_Form, Words]] = {}
+        for phrase in seen:
+            for form in self.forms[phrase]:
+                hits.setdefault(form.phrase, (form, phrase))
         points: dict[int, int] = {}
         found: dict[int, list[Words]] = {}
-        for form, word in sorted(hits.values(), key=lambda hit: -hit[0].weight):
+        for form, phrase in sorted(hits.values(), key=lambda hit: -hit[0].weight):
             points[form.group] = points.get(form.group, 0) + form.weight
-            found.setdefault(form.group, []).append((word, *form.rest))
+            found.setdefault(form.group, []).append(phrase)
         return [
             Match(group, points[index], tuple(found[index]))
             for index, group in enumerate(self.groups)
@@ -93,7 +95,8 @@ def compile_phrases(groups: Iterable[Group]) -> tuple[Phrases, list[Problem]]:
     Problem.
     """
     groups = tuple(groups)
-    forms: dict[str, list[_Form]] = {}
+    forms: dict[Words, list[_Form]] = {}
+    lengths: dict[str, set[int]] = {}
     problems: list[Problem] = []
     number = 0
     for index, group in enumerate(groups):
@@ -101,11 +104,17 @@ def compile_phrases(groups: Iterable[Group]) -> tuple[Phrases, list[Problem]]:
             for phrase in phrases:
                 number += 1
                 try:
-                    for first, *rest in _forms(phrase):
-                        forms.setdefault(first, []).append(_Form(tuple(rest), number, index, weight))
+                    for words in _forms(phrase):
+                        forms.setdefault(words, []).append(_Form(number, index, weight))
+                        lengths.setdefault(words[0], set()).add(len(words))
                 except ValueError as error:
                     problems.append(Problem(f"phrases.{group.name}", f"{phrase!r}: {error}"))
-    return Phrases(groups, {first: tuple(rest) for first, rest in forms.items()}), problems
+    built = Phrases(
+        groups,
+        {words: tuple(found) for words, found in forms.items()},
+        {first: tuple(sorted(found)) for first, found in lengths.items()},
+    )
+    return built, problems
 
 
 def _forms(phrase: str) -> Iterator[Words]:
