@@ -71,6 +71,9 @@ class Model(msgspec.Struct, frozen=True):
     raws: tuple[float, ...]
     scores: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.version!r})"  # a mebibyte of weights helps nobody
+
     def score(self, facts: Facts, channel: str | None) -> int | None:
         """
         Return 0…1000, or None: not this model's channel, no text known, or no word in it that the model knows.

@@ -247,6 +247,8 @@ def _fit(recipe: Recipe, corpus: Corpus, rows: Sequence[int], seed: int) -> _Wei
     cells, place = np.unique(corpus.vocabulary[kept] & np.uint64((1 << recipe.bits) - 1), return_inverse=True)
     merge = csr_matrix((np.ones(len(kept)), (kept, place)), shape=(width, len(cells)))
     labels = np.array([sample.abuse for sample in samples])
+    if not len(kept) or labels.all() or not labels.any():
+        raise Misconfigured(f"{recipe.name}: too few texts of one kind to learn from, of {len(samples)} in all")
     sizes = Counter((sample.corpus, sample.abuse) for sample in samples)
     shares = np.array([sizes[sample.corpus, sample.abuse] ** -0.5 for sample in samples])
     learner = LogisticRegression(C=recipe.penalty, solver="liblinear", random_state=seed)
