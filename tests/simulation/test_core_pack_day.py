@@ -45,7 +45,7 @@ RESTRICTING = {
 
 
 def _files(folder: Traversable, path: str) -> dict[str, bytes]:
-    found = {}
+    found: dict[str, bytes] = {}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         name = f"{path}/{entry.name}"
         found |= _files(entry, name) if entry.is_dir() else {name: entry.read_bytes()}

@@ -2,7 +2,6 @@
 
 from email import message_from_string, policy
 from email.message import EmailMessage
-from typing import cast
 
 from goodsend.simulation.mail import Envelope, Letter, letter, mail_source
 
@@ -36,7 +35,7 @@ def envelope(**but: str) -> Envelope:
 
 def parsed(source: str) -> EmailMessage:
     """The source as the standard library reads it."""
-    return cast("EmailMessage", message_from_string(source, policy=policy.default))
+    return message_from_string(source, policy=policy.default)
 
 
 def test_headers_survive() -> None:

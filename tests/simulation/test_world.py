@@ -105,7 +105,8 @@ def test_account_truth_covers_every_account() -> None:
 
 def test_some_events_are_late_and_some_come_twice() -> None:
     """A small share arrives after later ones, none later than the limit; a small share arrives again, unchanged."""
-    newest, late, seen, repeated = 0, 0, {}, 0
+    seen: dict[str, Any] = {}
+    newest = late = repeated = 0
     for event, _ in day():
         at = parse_time(event["at"])
         if event["id"] in seen:
