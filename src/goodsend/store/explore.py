@@ -371,7 +371,7 @@ def related(
                 SELECT count(*) AS accounts FROM (
                     SELECT 1 FROM entity_link o WHERE o.tenant = l.tenant AND o.entity_type = l.entity_type
                     AND o.entity = l.entity LIMIT %(hub)s + 1
-                ) AS some
+                ) AS sharing
             ) AS n
             WHERE l.tenant = %(tenant)s AND l.account = %(account)s AND n.accounts BETWEEN 2 AND %(hub)s
         )
