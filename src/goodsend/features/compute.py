@@ -11,6 +11,7 @@ what was forgotten: those are NULL. Only `first` and `time_since_first` over "ev
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -56,18 +57,14 @@ class Readings(msgspec.Struct, frozen=True):
     always: tuple[tuple[str, Micros | None, Aggregate], ...] = ()
     empty: dict[str, int | float] = {}
 
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to read."""
-        return bool(self.counts or self.sums or self.distincts or self.others)
-
 
 class Group(msgspec.Struct, frozen=True):
     """
     Features that share key, kinds, `where` and `of`, and so one log a key.
 
-    `before` is read before the event is added (it does not count itself), `after` afterwards. `span` is the longest
-    window (0 without any). `scale` is None where values are kept as they are, else the power of ten they are taken by.
+    `before` is read before the event is added (it does not count itself), `after` afterwards, None: nothing. `span` is
+    the longest window (0 without any). `scale` is None where values are kept as they are, else the power of ten they
+    are taken by.
     """
 
     key: tuple[str, ...]
@@ -77,8 +74,8 @@ class Group(msgspec.Struct, frozen=True):
     scale: int | None
     span: Micros
     needs: Needs
-    before: Readings
-    after: Readings
+    before: Readings | None
+    after: Readings | None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -164,7 +161,9 @@ def _group(members: Sequence[Feature]) -> Group:
     )
 
 
-def _readings(features: Sequence[Feature]) -> Readings:
+def _readings(features: Sequence[Feature]) -> Readings | None:
+    if not features:
+        return None
     named = [("f." + feature.name, feature) for feature in features]
     others = tuple(
         (name, f.window, f.aggregate)
@@ -237,6 +236,15 @@ class Windows:
         self.late_past_horizon = 0
         self._logs: tuple[dict[Key, Log], ...] = tuple({} for _ in plan.groups)
         self._turns: tuple[deque[Key], ...] = tuple(deque() for _ in plan.groups)
+        self._ready = {kind: (recipe, self._steps(recipe)) for kind, recipe in plan.recipes.items()}
+
+    def _steps(self, recipe: Recipe) -> list[tuple[dict[Key, Log], str | None, Step, Group]]:
+        """Return a recipe's steps beside the logs they work on, and the entity whose value alone is the key."""
+        groups = [(step, self.plan.groups[step.group]) for step in recipe.steps]
+        return [
+            (self._logs[step.group], group.key[0] if len(group.key) == 1 else None, step, group)
+            for step, group in groups
+        ]
 
     def is_late(self, at: Micros) -> bool:
         """Return whether an event of this time comes after one that happened later."""
@@ -258,35 +266,33 @@ class Windows:
         if past:
             self.late_past_horizon += 1
         facts: Facts = {}
-        recipe = self.plan.recipes.get(event.kind)
-        if recipe is None:
+        found = self._ready.get(event.kind)
+        if found is None:
             return facts
-        data = event.data
+        recipe, ready = found
         row: tuple[Value, ...] = ()
         if recipe.row is not None:
             row = recipe.row(_columns(event, recipe.columns), self.lists)
-        groups = self.plan.groups
-        for step in recipe.steps:
-            group = groups[step.group]
-            key = _key(group.key, entities)
+        for logs, entity, step, group in ready:
+            key = entities.get(entity) if entity is not None else _key(group.key, entities)
             if key is None:
                 continue
-            log = self._logs[step.group].get(key)
-            if group.before.any:
+            log = logs.get(key)
+            if group.before is not None:
                 _read(group.before, log, at, past, facts)
             if step.fed and (step.where is None or row[step.where] is True):
-                value: Value = None
+                value: Any = None
                 if step.field is not None:
-                    value = data.get(step.field)
+                    value = event.data.get(step.field)
                 elif step.of is not None:
                     value = row[step.of]
                 if value is not None or group.of is None:
                     if log is None:
                         log = self._remember(step.group, key)
                     if group.scale is not None:
-                        value = scaled(value, group.scale)  # type: ignore[arg-type]  # a sum is of numbers
+                        value = scaled(value, group.scale)
                     log.add(at, value, newest - group.span - self.late_horizon)
-            if group.after.any:
+            if group.after is not None:
                 _read(group.after, log, at, past, facts)
         return facts
 
@@ -378,7 +384,7 @@ def _unscaled(total: int, divisor: int) -> float | None:
 
 def _outlives(group: Group) -> bool:
     """The very first event is known for ever, so a log that is asked for it is never forgotten."""
-    return bool(group.before.always or group.after.always)
+    return any(readings is not None and readings.always for readings in (group.before, group.after))
 
 
 def _key(types: tuple[str, ...], entities: Mapping[str, str]) -> Key | None:
@@ -406,9 +412,12 @@ def _read(readings: Readings, log: Log | None, at: Micros, past: bool, facts: Fa
     if log is None:
         facts.update(readings.empty)
         return
-    high = log.upto(at)
+    times = log.times
+    high = len(times)
+    if high and at < times[-1]:
+        high = bisect_right(times, at)
     for name, window in readings.counts:
-        facts[name] = high + log.folded if window is None else high - log.before(at - window, high)
+        facts[name] = high + log.folded if window is None else high - bisect_right(times, at - window, 0, high)
     for name, window, divisor in readings.sums:
         total = log.total(high, None if window is None else at - window)
         facts[name] = _unscaled(total, divisor) if divisor else total

@@ -46,6 +46,7 @@ class Log:
     """
 
     __slots__ = (
+        "earlier",
         "first_time",
         "first_value",
         "floor",
@@ -80,6 +81,7 @@ class Log:
         self.folded_last: tuple[Micros, Any] | None = None
         self.folded_extremes: tuple[Any, Any] | None = None
         self.folded_distinct: set[Any] = set()
+        self.earlier: dict[Any, list[Micros]] = {}  # when each value was seen before its last time
         self.last_seen: dict[Any, Micros] = {}  # when each value was last seen …
         self.last_times: list[Micros] = []  # … and those times in order: a window holds as many values as lie in it
         self.lowest: list[tuple[Micros, Any]] = []  # events with no later one as low: times rise, values rise
@@ -134,12 +136,16 @@ class Log:
 
     def _see(self, at: Micros, value: Any) -> None:
         before = self.last_seen.get(value)
-        if before is not None:
-            if before >= at:
+        if before is None:
+            if at <= self.floor:
                 return
+        elif at > before:
+            self.earlier.setdefault(value, []).append(before)
             last_times = self.last_times
             del last_times[bisect_left(last_times, before)]
-        elif at <= self.floor:
+        else:
+            if self.floor < at < before:
+                insort(self.earlier.setdefault(value, []), at)
             return
         self.last_seen[value] = at
         insort(self.last_times, at)
@@ -167,13 +173,21 @@ class Log:
         if needs.values:
             del self.values[:cut]
         if needs.distinct:
-            last_seen = self.last_seen
-            for value in gone:
-                if last_seen.get(value, boundary + 1) <= boundary:
-                    del last_seen[value]
-            del self.last_times[: bisect_right(self.last_times, boundary)]
+            self._forget_values(gone, boundary)
         for kept in (self.lowest, self.highest):
             del kept[: bisect_right(kept, boundary, key=_time_of)]
+
+    def _forget_values(self, gone: Sequence[Any], boundary: Micros) -> None:
+        del self.last_times[: bisect_right(self.last_times, boundary)]
+        for value in set(gone):
+            earlier = self.earlier.get(value)
+            if self.last_seen[value] <= boundary:
+                del self.last_seen[value]
+                self.earlier.pop(value, None)
+            elif earlier is not None:
+                del earlier[: bisect_right(earlier, boundary)]
+                if not earlier:
+                    del self.earlier[value]
 
     def _remember(self, cut: int, gone: Sequence[Any]) -> None:
         self.folded_last = (self.times[cut - 1], gone[-1] if gone else None)
@@ -205,16 +219,7 @@ class Log:
         if self.needs.ever_distinct:
             self._fold_distinct([value])
 
-    # -- reading: `high` is the number of events up to the time asked about, `after` the open start of the window ------
-
-    def upto(self, at: Micros) -> int:
-        """Return how many events of the log lie at or before a time."""
-        times = self.times
-        return len(times) if not times or at >= times[-1] else bisect_right(times, at)
-
-    def before(self, after: Micros, high: int) -> int:
-        """Return how many of the first `high` events lie at or before the start of a window."""
-        return bisect_right(self.times, after, 0, high)
+    # -- reading: `high` is the number of events up to the time asked about, `after` the open start of the window -----
 
     def total(self, high: int, after: Micros | None) -> int:
         """Return the sum of the window, or of everything when `after` is None."""
@@ -227,9 +232,15 @@ class Log:
 
     def distinct(self, high: int, after: Micros) -> int:
         """Return how many different values the window holds."""
+        found = len(self.last_times) - bisect_right(self.last_times, after)
         if high == len(self.times):
-            return len(self.last_times) - bisect_right(self.last_times, after)
-        return len(set(self.values[bisect_right(self.times, after, 0, high) : high]))
+            return found
+        for value in set(self.values[high:]):  # later than asked about: does not count unless seen in time as well
+            earlier = self.earlier.get(value)
+            place = bisect_right(earlier, self.times[high] - 1) if earlier else 0
+            if not earlier or not place or earlier[place - 1] <= after:
+                found -= 1
+        return found
 
     def distinct_ever(self, high: int, cap: int) -> int:
         """Return how many different values there were, `cap` at most."""
@@ -260,12 +271,11 @@ class Log:
     def extreme(self, sign: int, high: int, after: Micros | None) -> Any:
         """Return the highest (`sign` 1) or lowest (-1) value, None when there is none."""
         best = max if sign > 0 else min
-        found: Any
-        if high == len(self.times):
-            kept = self.highest if sign > 0 else self.lowest
-            place = 0 if after is None else bisect_right(kept, after, key=_time_of)
-            found = kept[place][1] if place < len(kept) else None
-        else:
+        kept = self.highest if sign > 0 else self.lowest
+        place = 0 if after is None else bisect_right(kept, after, key=_time_of)
+        found: Any = kept[place][1] if place < len(kept) else None
+        if high < len(self.times) and place < len(kept) and kept[place][0] >= self.times[high]:
+            # the extreme of everything since lies later than asked about
             low = 0 if after is None else bisect_right(self.times, after, 0, high)
             found = best(self.values[low:high], default=None)
         if after is None and self.folded_extremes is not None:
