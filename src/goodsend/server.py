@@ -17,6 +17,7 @@ def build_app(installation: Installation) -> Litestar:
     return Litestar(
         route_handlers=[*build_api(installation), *build_console(installation)],
         openapi_config=openapi_config(),
+        logging_config=None,  # the process that serves sets up logging
         request_max_body_size=installation.settings.body_limit_bytes,
     )
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
     settings = dataclasses.replace(settings, **changes)
     sock = listen(settings.host, settings.port)
