@@ -106,7 +106,7 @@ CAST: tuple[Role, ...] = (
     _honest("charity", bulk.charity, "charity"),
     _honest("newsletter", bulk.newsletter, "newsletter", "pt"),
     _honest("shop", bulk.shop, "shop"),
-    _honest("clinic", everyday.clinic, "clinic"),
+    _honest("parcel_texts", everyday.parcel_texts, "shop"),
     _honest("newsletter", bulk.newsletter, "newsletter", "fr"),
     _honest("festival", bulk.festival, "events"),
     _honest("shop", bulk.shop, "shop", "es"),

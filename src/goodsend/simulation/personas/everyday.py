@@ -1,6 +1,6 @@
 """Honest senders other than bulk mail: transactional mail, text messages, newcomers, a traveller."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -65,17 +65,26 @@ def _calls(sender: Sender, at: Micros) -> Iterator[Item]:
 
 def clinic(sender: Sender, span: Span, day: int) -> list[Step]:
     """A practice that reminds its patients by text message."""
+    return _texting(sender, span, day, honest.SMS, "CLINIC")
+
+
+def parcel_texts(sender: Sender, span: Span, day: int) -> list[Step]:
+    """A shop that tells by text where its parcels are, with links to its own site."""
+    return _texting(sender, span, day, honest.SMS_PARCELS, "SHOP")
+
+
+def _texting(sender: Sender, span: Span, day: int, texts: Sequence[str], sender_id: str) -> list[Step]:
     steps = established(sender, span) if day == 0 else []
     random = sender.stream("sms", day)
-    steps += [act(_reminders, sender, span.clock(random.uniform(9, 18), day), f"d{day}n{n}") for n in range(6)]
-    return steps
+    times = [span.clock(random.uniform(9, 18), day) for _ in range(6)]
+    return steps + [act(_texts, sender, at, f"d{day}n{n}", texts, sender_id) for n, at in enumerate(times)]
 
 
-def _reminders(sender: Sender, at: Micros, name: str) -> Iterator[Item]:
-    random = sender.stream("reminder", name)
-    text = random.choice(honest.SMS).format(company=sender.company, site=sender.website, number=random.randint(9, 18))
+def _texts(sender: Sender, at: Micros, name: str, texts: Sequence[str], sender_id: str) -> Iterator[Item]:
+    random = sender.stream("texts", name)
+    text = random.choice(texts).format(company=sender.company, site=sender.website, number=random.randint(9, 18))
     count = random.randint(20, 160)
-    yield from blocks.texted(sender, at, name, text, count, "CLINIC")
+    yield from blocks.texted(sender, at, name, text, count, sender_id)
     yield from blocks.sms_deliveries(sender, at + MINUTE, random, name, count, filtered=0.002, stop=0.004)
     base = {"account": sender.account, "campaign": sender.id("sms", name), "recipient_country": sender.country}
     for reply in random.sample(honest.REPLIES, 2):

@@ -462,6 +462,12 @@ SMS: tuple[str, ...] = (
     "{company}: your glasses are ready to be picked up, open until {number}. Reply STOP to opt out.",
 )
 
+SMS_PARCELS: tuple[str, ...] = (
+    "{company}: your parcel {number} leaves our workshop today. Follow it at {site}track Reply STOP to opt out.",
+    "{company}: your parcel arrives tomorrow between {number}:00 and {number}:45. {site}neighbour Reply STOP to end.",
+    "{company}: your parcel {number} waits at the corner shop until Friday. Reply STOP to opt out.",
+)
+
 REPLIES = ("Thanks!", "ok see you then", "Can I come a bit later?", "Yes", "Perfect, thank you")
 
 FORM_MESSAGES: tuple[str, ...] = (
