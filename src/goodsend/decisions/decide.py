@@ -8,6 +8,7 @@ import msgspec
 from goodsend.decisions.actions import ActionKind
 from goodsend.decisions.model import Action, Decision
 from goodsend.events.model import Event
+from goodsend.kit.clock import day_of
 from goodsend.kit.errors import Problem
 from goodsend.kit.ids import derived_id
 from goodsend.rules.model import Evaluation, Hit, Verdict
@@ -59,7 +60,8 @@ def decide(
     Return the answer for one event: the most restrictive verdict that an acting hit or the points ask for.
 
     `entities` are the keys this event carries, by entity type. An action whose target the event does not carry is
-    not asked for. Equal actions on one target are asked once, for all the rules that wanted them.
+    not asked for. Equal actions on one target are asked once, for all the rules that wanted them; their id follows from
+    action, target and day, so that what is in force is not asked for again with every event.
     """
     acting = [hit for hit in evaluation.hits if hit.acts]
     points = sum_points(evaluation.hits, thresholds.cap_per_policy)
@@ -77,7 +79,7 @@ def decide(
         severity=max((hit.severity for hit in acting), default=0),
         points=points,
         hits=evaluation.hits,
-        actions=_actions(decision_id, acting, actions, entities),
+        actions=_actions(event, acting, actions, entities),
         unknown=evaluation.unknown,
         versions=versions,
         late=late,
@@ -85,7 +87,7 @@ def decide(
 
 
 def _actions(
-    decision_id: str, acting: Sequence[Hit], kinds: Mapping[str, ActionKind], entities: Mapping[str, str]
+    event: Event, acting: Sequence[Hit], kinds: Mapping[str, ActionKind], entities: Mapping[str, str]
 ) -> tuple[Action, ...]:
     wanted: dict[str, list[Hit]] = {}
     for hit in acting:
@@ -99,7 +101,7 @@ def _actions(
         gravest = max(hits, key=lambda hit: hit.severity)
         asked.append(
             Action(
-                id=derived_id("act", decision_id, name, target),
+                id=derived_id("act", event.tenant, name, kind.target, target, day_of(event.at)),
                 name=name,
                 target_type=kind.target,
                 target=target,

@@ -8,7 +8,7 @@ from goodsend.rules.model import Hit, Verdict
 
 class Action(msgspec.Struct, frozen=True):
     """
-    An effect asked of the platform, least restrictive first; `id` is derived, so asking twice is asking once.
+    An effect asked of the platform, least restrictive first; `id` is derived, so asking twice in a day is asking once.
 
     `name` is imperative (`hold_campaign`), `target_type`/`target` the entity it is about, `params` plain JSON values,
     `policy` the clause it rests on, `because` the ids of the rules that asked for it.
