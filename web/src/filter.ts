@@ -13,6 +13,9 @@ function apply(input: HTMLInputElement): void {
       if (matches) inGroup += 1;
     });
     group.hidden = inGroup === 0;
+    group.querySelectorAll<HTMLDetailsElement>("details").forEach((folded) => {
+      folded.open = words.length > 0 && folded.querySelector("[data-row]:not([hidden])") !== null;
+    });
     shown += inGroup;
   });
   const none = place.querySelector<HTMLElement>("[data-none]");

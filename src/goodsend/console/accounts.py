@@ -10,9 +10,8 @@ from goodsend.console.entry import Given
 from goodsend.console.overview import VERDICT_SERIES
 from goodsend.console.rates import rates_of
 from goodsend.kit.clock import DAY, HOUR
-from goodsend.kit.errors import NotFound
 from goodsend.standing.model import STANDINGS
-from goodsend.store import accounts, casework, notices, views
+from goodsend.store import accounts, casework, explore, notices, views
 from goodsend.store.members import Session
 from goodsend.store.views import EventFilter
 
@@ -27,23 +26,26 @@ def show_accounts(request: Asked, desk: Given) -> Response[bytes]:
     search = request.query_params.get("q", "").strip()[:200]
     standing = request.query_params.get("standing", "")
     standing = standing if standing in STANDINGS else ""
-    skip_text = request.query_params.get("skip", "0")
-    skip = int(skip_text) if skip_text.isdecimal() and len(skip_text) < 7 else 0
+    cursor = request.query_params.get("after")
     with desk.pool.connection() as connection:
-        rows = views.accounts_page(connection, tenant, search=search, standing=standing, skip=skip, limit=ROWS + 1)
-        totals = views.standing_counts(connection, tenant)
+        page = explore.accounts(
+            connection, tenant, standing=standing or None, text=search or None, cursor=cursor, limit=ROWS
+        )
+        open_cases = views.open_cases_of(connection, tenant, [row.account for row in page.items])
+        totals = explore.standing_counts(connection, tenant)
     kept = {name: value for name, value in (("q", search), ("standing", standing)) if value}
     return desk.page(
         request,
         "accounts.html",
         here="accounts",
-        accounts=rows[:ROWS],
+        accounts=page.items,
+        cases_of=open_cases,
         search=search,
         standing=standing,
         standings=STANDINGS,
         totals=totals,
-        older=f"/accounts?{urlencode({**kept, 'skip': skip + ROWS})}" if len(rows) > ROWS else "",
-        back=f"/accounts?{urlencode(kept)}" if skip else "",
+        older=f"/accounts?{urlencode({**kept, 'after': page.next})}" if page.next else "",
+        back=f"/accounts?{urlencode(kept)}" if cursor else "",
     )
 
 
@@ -53,9 +55,7 @@ def show_account(request: Asked, desk: Given, account: str) -> Response[bytes]:
     session: Session = request.scope["user"]
     tenant, now, name = session.member.tenant, desk.now(), account.removeprefix("/")
     with desk.pool.connection() as connection:
-        found = views.one_account(connection, tenant, name)
-        if found is None:
-            raise NotFound("there is no such account")
+        found = explore.account(connection, tenant, name)
         young = now - found.first_at <= 2 * DAY
         step = HOUR if young else DAY
         length = 47 if young else 29
@@ -66,7 +66,7 @@ def show_account(request: Asked, desk: Given, account: str) -> Response[bytes]:
         cases = casework.page(connection, tenant, subject=("account", name), order="recent", limit=20).items
         drafts = notices.of_account(connection, tenant, name, limit=20)
         moves = accounts.moves_of(connection, tenant, name, limit=20)
-        related = views.related_accounts(connection, tenant, name)
+        related = explore.related(connection, tenant, name)
     return desk.page(
         request,
         "account.html",
@@ -83,4 +83,5 @@ def show_account(request: Asked, desk: Given, account: str) -> Response[bytes]:
         notices=drafts,
         moves=moves,
         related=related,
+        open_cases_here=sum(case.state in ("open", "assigned", "waiting") for case in cases),
     )

@@ -1,5 +1,5 @@
 """
-The built scripts and styles as bytes in memory, by the names their content gave them. Building them is the build hook's.
+The built scripts and styles as bytes in memory, under names that carry their content. Making them is the build hook's.
 """
 
 import gzip
@@ -11,10 +11,10 @@ from goodsend.kit.errors import Misconfigured
 
 BUILT = Path(__file__).parent / "assets" / "built"
 _TYPES = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": "text/plain",
 }
 
 

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 
 from goodsend.cases.workflow import OUTCOMES
 from goodsend.console import wording
-from goodsend.console.contents import shown_content
+from goodsend.console.contents import note_view, shown_content
 from goodsend.console.desk import Asked, Desk, go, path_of, personal_texts
 from goodsend.console.entry import Given
 from goodsend.console.explained import fact_groups
@@ -21,7 +21,7 @@ from goodsend.kit.errors import Conflict, NotFound
 from goodsend.kit.ids import derived_id
 from goodsend.pack import Pack
 from goodsend.standing.model import Move
-from goodsend.store import accounts, audit, casework, notices, outbox, views
+from goodsend.store import accounts, audit, casework, explore, notices, outbox, views
 from goodsend.store.casework import Case, Step
 from goodsend.store.connection import Connection
 from goodsend.store.members import Session
@@ -74,11 +74,11 @@ def show_cases(request: Asked, desk: Given) -> Response[bytes]:
             order="recent" if sort == "recent" else "urgent",
             cursor=cursor,
         )
-        counts = views.case_counts(connection, tenant)
+        counts = explore.case_counts(connection, tenant)
     totals: dict[str, int] = {}
-    for (queue, case_state), many in counts.items():
-        if case_state in _WORKING:
-            totals[queue] = totals.get(queue, 0) + many
+    for found in counts:
+        if found.state in _WORKING:
+            totals[found.queue] = totals.get(found.queue, 0) + found.count
 
     def link(**but: str) -> str:
         chosen = {"queue": asked["queue"], "state": state, "sort": sort, **but}
@@ -116,22 +116,19 @@ def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", 
     with desk.pool.connection() as connection:
         case = casework.one(connection, tenant, case_id)
         evidence = views.evidence_of(connection, tenant, case_id)
-        opening = views.stored_event(connection, tenant, evidence[-1].event_id) if evidence else None
+        gravest = views.gravest_event_of(connection, tenant, case_id)
+        shown = explore.event(connection, tenant, gravest) if gravest else None
         steps = casework.timeline(connection, tenant, case_id)
         earlier = casework.page(connection, tenant, subject=(case.subject_type, case.subject), order="recent", limit=9)
-        holder = case.subject if case.subject_type == "account" else opening.account if opening else None
-        account = views.one_account(connection, tenant, holder) if holder else None
+        holder = case.subject if case.subject_type == "account" else shown.decision.account if shown else None
+        account = explore.account(connection, tenant, holder) if holder else None
         drafts = notices.of_decisions(connection, tenant, [one.decision_id for one in evidence])
-        asked = _asked(connection, tenant, case, opening, steps)
-        digest = opening.content if opening else None
+        asked = _asked(connection, tenant, evidence, steps)
+        digest = shown.event.content if shown else None
         content = shown_content(connection, session, digest, pack) if digest else None
-        if content is not None and not (content.gone or content.hidden):
-            audit.append(
-                connection, tenant, desk.now(), session.member.login, "content.viewed", content.digest,
-                {"case": case.id},
-            )  # fmt: skip
+        note_view(connection, session, content, desk.now(), {"case": case.id})
     masked = is_masked(session.member.role)
-    facts = fact_groups(opening.facts, opening.kind, pack.catalog, masked) if opening else []
+    facts = fact_groups(shown.facts, shown.event.kind, pack.catalog, masked) if shown else []
     return desk.page(
         request,
         "case.html",
@@ -140,8 +137,9 @@ def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", 
         case=case,
         conflict=conflict,
         evidence=evidence,
-        opening=opening,
-        hits=[hit for hit in opening.decision["hits"] if hit.get("acts", True)] if opening else [],
+        opening=evidence[-1] if evidence else None,
+        shown=shown,
+        hits=[hit for hit in shown.decision.hits if hit.acts] if shown else [],
         story=story(steps),
         others=[other for other in earlier.items if other.id != case.id],
         account=account,
@@ -149,31 +147,33 @@ def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", 
         asked=asked,
         content=content,
         facts=facts,
-        known_count=sum(row.known for group in facts for row in group.rows),
+        facts_title="Facts of that event",
+        facts_count=sum(group.total for group in facts),
+        known_count=sum(group.known for group in facts),
         policy=pack.policies.get(case.policy),
         may_work=session.member.may("analyst"),
         mine=case.assignee == session.member.id,
         outcomes=OUTCOMES,
         labels=[("honest", "Honest use"), *((policy.id, policy.title) for policy in pack.policies.values())],
-        possible=[kind for kind, _ in _possible(case, opening, pack)],
-        secrets=tuple(personal_texts(opening.facts, pack.catalog)) if masked and opening else (),
+        possible=[kind for kind, _ in _possible(case, shown, pack)],
+        secrets=tuple(personal_texts(shown.facts, pack.catalog)) if masked and shown else (),
     )
 
 
 def _asked(
-    connection: Connection, tenant: str, case: Case, opening: views.StoredEvent | None, steps: Sequence[Step]
+    connection: Connection, tenant: str, evidence: Sequence[views.Evidence], steps: Sequence[Step]
 ) -> list[outbox.Entry]:
-    """Return the effects asked for by the opening decision and by people who worked the case."""
-    ids = [action["id"] for action in opening.decision["actions"]] if opening else []
-    ids += [step.body["id"] for step in steps if step.verb == "action_asked" and "id" in step.body]
-    found = []
-    for outbox_id in ids[:20]:
+    """Return the effects asked for by people who worked the case, then those of its decisions: each action once."""
+    ids = [step.body["id"] for step in reversed(steps) if step.verb == "action_asked" and "id" in step.body]
+    ids += views.actions_of(connection, tenant, [one.decision_id for one in evidence])
+    found: dict[tuple[str, str], outbox.Entry] = {}
+    for outbox_id in ids:
         try:
-            found.append(outbox.one(connection, tenant, outbox_id)[0])
-        except NotFound:  # an action of a decision that was taken before this tenant had an outbox
+            entry = outbox.one(connection, tenant, outbox_id)[0]
+        except NotFound:  # an outbox row may be cleaned up earlier than its decision
             continue
-    del case
-    return found
+        found.setdefault((entry.action, entry.target), entry)
+    return list(found.values())
 
 
 def story(steps: Sequence[Step]) -> list[StoryStep]:
@@ -202,17 +202,17 @@ def story(steps: Sequence[Step]) -> list[StoryStep]:
                 outcome=str(body.get("outcome") or ""),
                 text=str(body.get("text") or ""),
                 more=more,
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
     return lines
 
 
-def _possible(case: Case, opening: views.StoredEvent | None, pack: Pack) -> list[tuple[ActionKind, str]]:
+def _possible(case: Case, shown: explore.EventDetail | None, pack: Pack) -> list[tuple[ActionKind, str]]:
     """Return the actions a person may ask for on this case, each with the key of what it is about, mildest first."""
     keys = {case.subject_type: case.subject}
-    if opening is not None:
-        for entity, field in pack.entity_fields.get(opening.kind, {}).items():
-            value = opening.data.get(field)
+    if shown is not None:
+        for entity, field in pack.entity_fields.get(shown.event.kind, {}).items():
+            value = shown.event.data.get(field)
             if isinstance(value, str):
                 keys.setdefault(entity, value)
     found = [
@@ -272,13 +272,13 @@ def _decide(
 ) -> None:
     tenant, actor, at, pack = session.member.tenant, session.member.login, desk.now(), desk.pack(session)
     case = casework.one(connection, tenant, case_id)
-    evidence = views.evidence_of(connection, tenant, case_id)
-    opening = views.stored_event(connection, tenant, evidence[-1].event_id) if evidence else None
+    gravest = views.gravest_event_of(connection, tenant, case_id)
+    shown = explore.event(connection, tenant, gravest) if gravest else None
     label = str(form.get("label", "")) or None
     if label is not None and label != "honest" and label not in pack.policies:
         raise ValueError("There is no such label.")
     wanted = str(form.get("action", ""))
-    chosen = [(kind, target) for kind, target in _possible(case, opening, pack) if kind.name == wanted]
+    chosen = [(kind, target) for kind, target in _possible(case, shown, pack) if kind.name == wanted]
     if wanted and not chosen:
         raise ValueError("This action cannot be asked for on this case.")
     actions = [

@@ -2,7 +2,8 @@
 Content on a page: a stored message with its scan, prepared to be looked at. Making it harmless lives in `preview.py`.
 """
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from litestar import Response, get
@@ -16,10 +17,12 @@ from goodsend.console.highlight import excerpt, marked
 from goodsend.console.masking import is_masked
 from goodsend.console.preview import HTML_LIMIT, Link, document, is_costly, links_of, sanitise, source_text
 from goodsend.events.mime import Attachment, Message, read_content
+from goodsend.kit.clock import Micros
 from goodsend.kit.errors import NotFound
 from goodsend.kit.text import printable
 from goodsend.pack import Pack
-from goodsend.store import views
+from goodsend.scanning.model import Signal
+from goodsend.store import audit, contents
 from goodsend.store.connection import Connection
 from goodsend.store.members import Session
 
@@ -64,14 +67,14 @@ class ShownContent(msgspec.Struct, frozen=True):
 
 def shown_content(connection: Connection, session: Session, digest: str, pack: Pack) -> ShownContent:
     """Return a content ready to be shown to this member."""
-    stored = views.stored_content(connection, session.member.tenant, digest)
+    stored = contents.body(connection, session.member.tenant, digest)
     if stored is None:
         return ShownContent(digest, gone=True)
     if is_masked(session.member.role):
         return ShownContent(digest, stored.media_type, len(stored.body), hidden=True)
-    message = read_content(stored.media_type, bytes(stored.body), pack.scanner.limits)
-    scan = stored.scan or {}
-    signals = scan.get("signals", [])
+    message = read_content(stored.media_type, stored.body, pack.scanner.limits)
+    scan = contents.scan_of(connection, session.member.tenant, digest)
+    signals = scan.signals if scan else ()
     parts = {"text": message.text or "", "html": message.html or "", "subject": message.subject or ""}
     text = marked(parts["text"], _spans(signals, "text")) if message.text else _words(message.html)
     links = links_of(message.html, message.text)
@@ -99,26 +102,32 @@ def shown_content(connection: Connection, session: Session, digest: str, pack: P
         text=text,
         links=links,
         headers=message.headers,
-        source=source_text(bytes(stored.body)),
+        source=source_text(stored.body),
         removed=removed,
-        notes=(*message.notes, *scan.get("notes", ())),
+        notes=(*message.notes, *(scan.notes if scan else ())),
     )
 
 
-def _spans(signals: list[dict[str, Any]], part: str) -> list[tuple[int, int]]:
-    return [
-        (span["start"], span["end"])
-        for signal in signals
-        if (span := signal["span"])["part"] == part and span.get("start") is not None
-    ]
+def note_view(
+    connection: Connection, session: Session, content: ShownContent | None, at: Micros, detail: dict[str, str]
+) -> None:
+    """Record that a member saw what people wrote; nothing is recorded where nothing was shown."""
+    if content is not None and not (content.gone or content.hidden):
+        member = session.member
+        audit.append(connection, member.tenant, at, member.login, "content.viewed", content.digest, detail)
 
 
-def _signal(signal: dict[str, Any], parts: dict[str, str]) -> FoundSignal:
-    span = signal["span"]
-    text = parts.get(span["part"], "")
-    start, end = span.get("start"), span.get("end")
-    place = excerpt(text, start, end) if start is not None and end is not None and end <= len(text) else None
-    return FoundSignal(signal["id"], signal["evidence"], str(span["part"]).replace("header:", ""), place)
+def _spans(signals: Sequence[Signal], part: str) -> list[tuple[int, int]]:
+    spans = [signal.span for signal in signals if signal.span.part == part]
+    return [(span.start, span.end) for span in spans if span.start is not None and span.end is not None]
+
+
+def _signal(signal: Signal, parts: dict[str, str]) -> FoundSignal:
+    span = signal.span
+    text = parts.get(span.part, "")
+    inside = span.start is not None and span.end is not None and span.end <= len(text)
+    place = excerpt(text, span.start or 0, span.end or 0) if inside else None
+    return FoundSignal(signal.id, signal.evidence, span.part.replace("header:", ""), place)
 
 
 def _words(html: str | None) -> str:
@@ -142,11 +151,11 @@ def show_preview(request: Asked, desk: Given, digest: str) -> Response[bytes]:
     session: Session = request.scope["user"]
     pack = desk.pack(session)
     with desk.pool.connection() as connection:
-        stored = views.stored_content(connection, session.member.tenant, digest.lstrip("/"))
+        stored = contents.body(connection, session.member.tenant, digest.removeprefix("/"))
     if stored is None:
         raise NotFound("this content is not kept")
-    message: Message = read_content(stored.media_type, bytes(stored.body), pack.scanner.limits)
+    message: Message = read_content(stored.media_type, stored.body, pack.scanner.limits)
     styles = (BUILT / desk.assets.manifest["preview.css"]).read_text(encoding="utf-8")
     page = document(sanitise(message.html or ""), styles)
     headers = {"Content-Security-Policy": FRAME_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return answer(page.encode("utf-8", "replace"), "text/html; charset=utf-8", headers={**PAGE_HEADERS, **headers})
+    return answer(page.encode("utf-8", "replace"), "text/html", headers={**PAGE_HEADERS, **headers})

@@ -1,5 +1,5 @@
 """
-What every page needs: templates with the console's words, the built assets, the headers browsers must obey, connections.
+What every page needs: templates with the console's words, built assets, the headers browsers must obey, connections.
 
 What a page shows is decided in the files of its pages; who may see it in `entry.py`.
 """
@@ -178,12 +178,14 @@ class Desk:
             "open_cases": request.state.get("open_cases", 0),
             "catalog": self.pack(session).catalog if session else Catalog(()),
             "clause": _clause_namer(self.pack(session)) if session else str,
+            "clause_number": _clause_numberer(self.pack(session)) if session else str,
             "masked": bool(session and is_masked(session.member.role)),
             "secrets": (),
+            "facts_title": "Facts",
             **shown,
         }
         text = self._environment.get_template(template).render(context)
-        return answer(text.encode("utf-8", "replace"), "text/html; charset=utf-8", status=status)
+        return answer(text.encode("utf-8", "replace"), "text/html", status=status)
 
 
 def answer(
@@ -210,6 +212,14 @@ def _clause_namer(pack: Pack) -> Callable[[str], str]:
         return f"{found.clause} {found.title}" if found else policy
 
     return named
+
+
+def _clause_numberer(pack: Pack) -> Callable[[str], str]:
+    def numbered(policy: str) -> str:
+        found = pack.policies.get(policy)
+        return found.clause if found else policy
+
+    return numbered
 
 
 def _environment(assets: Assets) -> Environment:

@@ -99,9 +99,9 @@ def _to_sign_in(request: Asked) -> Response[Any]:
     way = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     place = f"/sign-in?next={quote(way, safe='')}"
     if request.headers.get("hx-request"):
-        return answer(b"", "text/html; charset=utf-8", status=401, headers={"HX-Redirect": "/sign-in"})
+        return answer(b"", "text/html", status=401, headers={"HX-Redirect": "/sign-in"})
     if request.method not in SAFE or "text/html" not in request.headers.get("accept", "text/html"):
-        return answer(b"Sign in first.", "text/plain; charset=utf-8", status=401)
+        return answer(b"Sign in first.", "text/plain", status=401)
     return go(place)
 
 

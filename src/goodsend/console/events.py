@@ -5,16 +5,17 @@ from urllib.parse import urlencode
 
 from litestar import Response, get
 
-from goodsend.console.contents import shown_content
+from goodsend.console.contents import note_view, shown_content
 from goodsend.console.desk import Asked, personal_fields, personal_texts
 from goodsend.console.entry import Given
 from goodsend.console.explained import explanations, fact_groups, summary
 from goodsend.console.masking import is_masked, mask_values
 from goodsend.console.wording import VERDICTS
-from goodsend.kit.clock import DAY, HOUR, MINUTE
-from goodsend.kit.errors import NotFound
+from goodsend.events.model import Event
+from goodsend.facts import Value
+from goodsend.kit.clock import DAY, HOUR, MINUTE, Micros, format_time
 from goodsend.pack import Pack
-from goodsend.store import audit, casework, lists, views
+from goodsend.store import casework, explore, lists, views
 from goodsend.store.connection import Connection
 from goodsend.store.members import Session
 from goodsend.store.views import EventFilter
@@ -70,53 +71,44 @@ def show_event(request: Asked, desk: Given, event_id: str) -> Response[bytes]:
     session: Session = request.scope["user"]
     tenant, pack = session.member.tenant, desk.pack(session)
     with desk.pool.connection() as connection:
-        event = views.stored_event(connection, tenant, event_id.removeprefix("/"))
-        if event is None:
-            raise NotFound("there is no such event")
-        case_ids = views.cases_of_event(connection, tenant, event.event_id)
+        detail = explore.event(connection, tenant, event_id.removeprefix("/"))
+        event, decision = detail.event, detail.decision
+        case_ids = views.cases_of_event(connection, tenant, event.id)
         cases = [casework.one(connection, tenant, case_id) for case_id in case_ids]
-        account = views.one_account(connection, tenant, event.account) if event.account else None
+        account = explore.account(connection, tenant, decision.account) if decision.account else None
         current = _lists(connection, tenant, pack, desk.now())
         content = shown_content(connection, session, event.content, pack) if event.content else None
-        if content is not None and not (content.gone or content.hidden):
-            audit.append(
-                connection, tenant, desk.now(), session.member.login, "content.viewed", content.digest,
-                {"event": event.event_id},
-            )  # fmt: skip
+        note_view(connection, session, content, desk.now(), {"event": event.id})
     masked = is_masked(session.member.role)
-    decision, hits = event.decision, event.decision["hits"]
-    groups = fact_groups(event.facts, event.kind, pack.catalog, masked)
+    groups = fact_groups(detail.facts, event.kind, pack.catalog, masked)
     return desk.page(
         request,
         "event.html",
         here="events",
         event=event,
-        summary=summary(hits, decision["points"]),
-        acting=[hit for hit in hits if hit.get("acts", True)],
-        shadowed=[hit for hit in hits if not hit.get("acts", True)],
-        unknown=decision["unknown"],
-        explained=explanations(hits, event.facts, pack, current),
+        decision=decision,
+        detail=detail,
+        summary=summary(decision),
+        acting=[hit for hit in decision.hits if hit.acts],
+        shadowed=[hit for hit in decision.hits if not hit.acts],
+        explained=explanations(decision.hits, detail.facts, pack, current),
         content=content,
         facts=groups,
-        facts_count=sum(len(group.rows) for group in groups),
-        known_count=sum(row.known for group in groups for row in group.rows),
-        scores=[(name[2:], value) for name, value in sorted(event.facts.items()) if _is_score(name, value)],
+        facts_count=sum(group.total for group in groups),
+        known_count=sum(group.known for group in groups),
+        scores=[(name[2:], value) for name, value in sorted(detail.facts.items()) if _is_score(name, value)],
         cases=cases,
         account=account,
-        actions=decision["actions"],
-        points=decision["points"],
-        versions=decision["versions"],
-        late=decision.get("late", False),
         raw=_raw(event, pack, masked),
-        secrets=tuple(personal_texts(event.facts, pack.catalog)) if masked else (),
+        secrets=tuple(personal_texts(detail.facts, pack.catalog)) if masked else (),
     )
 
 
-def _is_score(name: str, value: Any) -> bool:
+def _is_score(name: str, value: Value) -> bool:
     return name.startswith("m.") and isinstance(value, int | float)
 
 
-def _lists(connection: Connection, tenant: str, pack: Pack, now: int) -> dict[str, frozenset[str]]:
+def _lists(connection: Connection, tenant: str, pack: Pack, now: Micros) -> dict[str, frozenset[str]]:
     own = lists.own_values(connection, tenant, now)
     return {
         name: pack.list_values.get(name, frozenset()) | own.get(name, frozenset())
@@ -124,13 +116,13 @@ def _lists(connection: Connection, tenant: str, pack: Pack, now: int) -> dict[st
     }
 
 
-def _raw(event: views.StoredEvent, pack: Pack, masked: bool) -> dict[str, Any]:
+def _raw(event: Event, pack: Pack, masked: bool) -> dict[str, Any]:
     data = mask_values(event.data, personal_fields(pack.catalog)) if masked else event.data
     return {
-        "id": event.event_id,
+        "id": event.id,
         "kind": event.kind,
         "channel": event.channel,
-        "at": event.at,
+        "at": format_time(event.at),
         "data": data,
         "content": event.content,
     }

@@ -9,9 +9,11 @@ import msgspec
 
 from goodsend.console import wording
 from goodsend.console.masking import mask_values
+from goodsend.decisions.model import Decision
 from goodsend.expr.explain import Clause, explain, what_would_change
-from goodsend.facts import Catalog, Fact, Facts, FactType, Value
+from goodsend.facts import Catalog, Fact, Facts
 from goodsend.pack import Pack
+from goodsend.rules.model import Hit
 
 
 class FactRow(msgspec.Struct, frozen=True):
@@ -24,11 +26,25 @@ class FactRow(msgspec.Struct, frozen=True):
 
 
 class FactGroup(msgspec.Struct, frozen=True):
-    """The facts of one origin."""
+    """
+    The facts of one origin: those that tell something, and those folded away (not known; signals that were not found).
+    """
 
     name: str
     doc: str
-    rows: list[FactRow]
+    telling: list[FactRow]
+    folded: list[FactRow]
+    folded_word: str
+
+    @property
+    def total(self) -> int:
+        """Facts an event of this kind can have from this origin."""
+        return len(self.telling) + len(self.folded)
+
+    @property
+    def known(self) -> int:
+        """Those of them that are known."""
+        return sum(row.known for row in (*self.telling, *self.folded))
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -51,11 +67,23 @@ def fact_groups(facts: Mapping[str, Any], kind: str, catalog: Catalog, masked: b
     names = sorted(set(columns) | set(facts))
     groups = []
     for letter, title, doc in wording.ORIGINS:
-        rows = [_row(name, shown.get(name), catalog.get(name)) for name in names if name.startswith(letter + ".")]
-        rows.sort(key=lambda row: (not row.known, row.name))
-        if rows:
-            groups.append(FactGroup(title, doc, rows))
+        own = [name for name in names if name.startswith(letter + ".")]
+        # A signal that was looked for and not found is known, and still says little: it is folded away as well.
+        quiet = (None, False) if letter == "s" else (None,)
+        telling = [
+            _row(name, shown.get(name), catalog.get(name)) for name in own if not _is_any(shown.get(name), quiet)
+        ]
+        folded = [_row(name, shown.get(name), catalog.get(name)) for name in own if _is_any(shown.get(name), quiet)]
+        if own:
+            groups.append(
+                FactGroup(title, doc, telling, folded, "not found or not known" if letter == "s" else "not known")
+            )
     return groups
+
+
+def _is_any(value: Any, quiet: tuple[Any, ...]) -> bool:
+    """Say whether the value is one of these very objects: 0 equals False, and is told all the same."""
+    return any(value is one for one in quiet)
 
 
 def _row(name: str, value: Any, fact: Fact | None) -> FactRow:
@@ -63,38 +91,17 @@ def _row(name: str, value: Any, fact: Fact | None) -> FactRow:
     return FactRow(name, wording.value_text(value, fact) if known else "", fact.doc if fact else "", known)
 
 
-def facts_of(stored: Mapping[str, Any], catalog: Catalog) -> Facts:
-    """Return a stored row with the types the rule language works on: lists become tuples."""
-    return {name: _value(value, catalog.get(name)) for name, value in stored.items()}
-
-
-def _value(value: Any, fact: Fact | None) -> Value:
-    if isinstance(value, list):
-        return tuple(str(item) for item in value)
-    if fact is not None and fact.type is FactType.NUMBER and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    return str(value)
-
-
-def explanations(
-    hits: Sequence[Mapping[str, Any]],
-    stored: Mapping[str, Any],
-    pack: Pack,
-    lists: Mapping[str, frozenset[str]],
-) -> list[Explained]:
+def explanations(hits: Sequence[Hit], facts: Facts, pack: Pack, lists: Mapping[str, frozenset[str]]) -> list[Explained]:
     """
     Return how each hit came about, for rules that are still as they were when they fired.
 
     Lists are read as they are now; a value that has left one since can make a clause come out differently.
     """
-    facts = facts_of(stored, pack.catalog)
     found = []
     for hit in hits:
-        rule = pack.ruleset.rules.get(hit["rule"])
-        expression = pack.ruleset.expressions.get(hit["rule"])
-        if rule is None or expression is None or rule.version != hit["version"]:
+        rule = pack.ruleset.rules.get(hit.rule)
+        expression = pack.ruleset.expressions.get(hit.rule)
+        if rule is None or expression is None or rule.version != hit.version:
             continue
         clause = explain(expression, facts, lists)
         if clause.truth is True:
@@ -102,13 +109,13 @@ def explanations(
     return found
 
 
-def summary(hits: Sequence[Mapping[str, Any]], points: float) -> str:
+def summary(decision: Decision) -> str:
     """Return the sentence under the verdict: the gravest rule that acted, and how many others did."""
-    acting = [hit for hit in hits if hit.get("acts", True)]
+    acting = [hit for hit in decision.hits if hit.acts]
     if not acting:
-        shadow = len(hits)
+        shadow = len(decision.hits)
         return f"{wording.plural(shadow, 'rule')} fired in shadow, without effect." if shadow else "No rule fired."
-    gravest = max(acting, key=lambda hit: hit["severity"])
+    gravest = max(acting, key=lambda hit: hit.severity)
     also = f" and {wording.plural(len(acting) - 1, 'other')}" if len(acting) > 1 else ""
-    weigh = f" Together they weigh {wording.number(points)} points." if points and len(acting) > 1 else ""
-    return f"The reason: {str(gravest['rule']).replace('_', ' ')}{also}.{weigh}"
+    weigh = f" Together they weigh {wording.number(decision.points)} points." if decision.points else ""
+    return f"The reason: {gravest.rule.replace('_', ' ')}{also}.{weigh}"

@@ -5,7 +5,7 @@ Text with marks as safe markup: evidence in content, words of SQL. Everything th
 from collections.abc import Iterable
 from html import escape
 
-import re2
+import re2  # type: ignore[import-untyped]
 from markupsafe import Markup
 
 from goodsend.kit.text import printable, shorten
@@ -15,6 +15,7 @@ _SQL = re2.compile(
     r"|(?P<f>\b[A-Z_]{2,}\b(?:\s*\())|(?P<k>\b(?i:AND|OR|NOT|IN|IS|NULL|LIKE|ILIKE|BETWEEN|CASE|WHEN|THEN|ELSE|END|"
     r"TRUE|FALSE)\b)"
 )
+_CONNECTIVES = frozenset({"AND", "OR", "NOT", "IN", "WHEN", "THEN", "ELSE"})
 _KINDS = ("s", "n", "c", "f", "k")
 
 
@@ -26,12 +27,13 @@ def sql_markup(source: str) -> Markup:
         parts.append(escape(source[place : found.start()]))
         kind = next(name for name in _KINDS if found.group(name) is not None)
         text = found.group(0)
-        if kind == "f" and text.rstrip("( \n\t") in ("AND", "OR", "NOT", "IN", "WHEN", "THEN", "ELSE"):
+        word = text.rstrip("( \n\t") if kind == "f" else text
+        if word in _CONNECTIVES:
             kind = "k"
-        parts.append(f'<span class="{kind}">{escape(text)}</span>')
+        parts.append(f'<span class="{kind}">{escape(word)}</span>{escape(text[len(word) :])}')
         place = found.end()
     parts.append(escape(source[place:]))
-    return Markup("".join(parts))
+    return Markup("".join(parts))  # noqa: S704 - every part was escaped above
 
 
 def marked(text: str, spans: Iterable[tuple[int, int]], limit: int = 60_000) -> Markup:
@@ -50,7 +52,7 @@ def marked(text: str, spans: Iterable[tuple[int, int]], limit: int = 60_000) -> 
     parts.append(escape(printable(text[place:end])))
     if end < len(text):
         parts.append(f"\n… {len(text) - end:,} further characters are not shown")
-    return Markup("".join(parts))
+    return Markup("".join(parts))  # noqa: S704 - every part was escaped above
 
 
 def excerpt(text: str, start: int, end: int, around: int = 40) -> Markup:
@@ -59,7 +61,7 @@ def excerpt(text: str, start: int, end: int, around: int = 40) -> Markup:
     before = ("…" if left else "") + " ".join(printable(text[left:start]).split("\n"))
     after = " ".join(printable(text[end:right]).split("\n")) + ("…" if right < len(text) else "")
     middle = shorten(" ".join(printable(text[start:end]).split("\n")), 300)
-    return Markup(f"{escape(before)}<mark>{escape(middle)}</mark>{escape(after)}")
+    return Markup(f"{escape(before)}<mark>{escape(middle)}</mark>{escape(after)}")  # noqa: S704
 
 
 def _joined(spans: Iterable[tuple[int, int]], end: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from goodsend.console.entry import Given
 from goodsend.kit.clock import DAY
 from goodsend.kit.errors import NotFound
 from goodsend.rules.model import Mode
-from goodsend.store import lists, views
+from goodsend.store import explore, lists, views
 from goodsend.store.members import Session
 from goodsend.store.views import EventFilter
 
@@ -24,7 +24,7 @@ def show_rules(request: Asked, desk: Given) -> Response[bytes]:
     now, tenant = desk.now(), session.member.tenant
     rules = desk.pack(session).ruleset.rules.values()
     with desk.pool.connection() as connection:
-        day = {hit.rule: hit.acted + hit.shadowed for hit in views.hits_by_rule(connection, tenant, now - DAY)}
+        day = {hit.rule: hit.hits_24h + hit.shadow_24h for hit in explore.rule_hits(connection, tenant, now)}
         week = views.hits_over_time(connection, tenant, (now // DAY - 6) * DAY, now + 1, DAY)
     ordered = sorted(rules, key=lambda rule: (_MODE_ORDER[rule.mode], -rule.severity, rule.id))
     return desk.page(request, "rules.html", here="rules", rules=ordered, day=day, week=week)
@@ -41,12 +41,10 @@ def show_rule(request: Asked, desk: Given, rule_id: str) -> Response[bytes]:
     with desk.pool.connection() as connection:
         page = views.events_page(connection, tenant, EventFilter(rule=rule_id, since=now - 30 * DAY), limit=12)
         week = views.hits_over_time(connection, tenant, (now // DAY - 6) * DAY, now + 1, DAY).get(rule_id, [])
-        day = sum(
-            hit.acted + hit.shadowed for hit in views.hits_by_rule(connection, tenant, now - DAY) if hit.rule == rule_id
-        )
+        day = {hit.rule: hit.hits_24h + hit.shadow_24h for hit in explore.rule_hits(connection, tenant, now)}
     reads = [(name, pack.catalog.get(name)) for name in sorted(pack.ruleset.expressions[rule_id].facts)]
     return desk.page(
-        request, "rule.html", here="rules", rule=rule, reads=reads, page=page, week=week, day=day,
+        request, "rule.html", here="rules", rule=rule, reads=reads, page=page, week=week, day=day.get(rule_id, 0),
         policy=pack.policies.get(rule.policy),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 MASKED_ROLES: Final = frozenset({"viewer"})
 """Roles that see personal data masked only."""
@@ -51,7 +51,7 @@ def mask_text(text: str) -> str:
     text = _MAIL.sub(lambda found: mask(found.group(0)), text)
     text = _PHONE.sub(lambda found: mask(found.group(0)), text)
     text = _IP4.sub(lambda found: f"{found.group(1)}.{_DOTS}", text)
-    return _IP6.sub(lambda found: _mask_ip(found.group(0)) or found.group(0), text)
+    return str(_IP6.sub(lambda found: _mask_ip(found.group(0)) or found.group(0), text))
 
 
 def mask_values(values: Mapping[str, Any], personal: Collection[str]) -> dict[str, Any]:

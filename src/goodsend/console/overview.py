@@ -8,7 +8,7 @@ from goodsend.console import wording
 from goodsend.console.desk import Asked, Desk
 from goodsend.console.entry import Given
 from goodsend.kit.clock import DAY, HOUR, MINUTE
-from goodsend.store import outbox, rejections, views
+from goodsend.store import explore, outbox, rejections, views
 from goodsend.store.members import Session
 
 VERDICT_SERIES: Final = tuple((name, said.word, f"{said.tone}-fill") for name, said in wording.VERDICTS.items())
@@ -34,7 +34,7 @@ def _shown(desk: Desk, session: Session) -> dict[str, Any]:
         hours = views.verdicts_over_time(connection, tenant, since, now + 1, HOUR)
         minutes = views.arrivals_over_time(connection, tenant, (now // MINUTE - 59) * MINUTE, now + 1, MINUTE)
         severities = views.open_case_severities(connection, tenant)
-        hits = views.hits_by_rule(connection, tenant, now - DAY)
+        hits = explore.rule_hits(connection, tenant, now)
         risky = views.accounts_at_risk(connection, tenant, now - DAY)
         counts = outbox.counts(connection, tenant)
         waiting_since = views.oldest_due(connection, tenant)
@@ -49,10 +49,14 @@ def _shown(desk: Desk, session: Session) -> dict[str, Any]:
         "open": severities,
         "open_total": sum(severities.values()),
         "grave": sum(many for severity, many in severities.items() if severity >= 4),
-        "hits": hits,
+        "hits": sorted((hit for hit in hits if hit.hits_24h or hit.shadow_24h), key=_lately, reverse=True)[:9],
         "risky": risky,
         "outbox": counts,
         "waiting_since": waiting_since,
         "rejections": dict(list(refused.items())[:6]),
         "rejected": sum(refused.values()),
     }
+
+
+def _lately(hit: explore.RuleHits) -> int:
+    return hit.hits_24h + hit.shadow_24h
