@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from goodsend.events.addresses import parse_address_rules
 from goodsend.events.canonical import EventLimits, Reader, body_hash, canonicalise
-from goodsend.events.kinds import parse_kinds
+from goodsend.events.kinds import event_facts, parse_kinds
 from goodsend.events.model import Arrived, Content, Event
 from goodsend.kit.clock import DAY, MINUTE, parse_time
 from goodsend.kit.errors import Rejection
@@ -354,3 +354,11 @@ def test_no_bytes_raise(body: bytes) -> None:
 
     assert isinstance(found, Rejection)
     assert found.raw == body
+
+
+def test_the_catalogue_has_the_column_of_a_mail_as_sent() -> None:
+    """What the reader keeps beside the canonical address, rules can read."""
+    columns = {fact.name: fact for fact in event_facts(KINDS)}
+
+    assert columns["e.email_raw"].kinds == {"thing.happened"}
+    assert "e.domain_raw" not in columns
