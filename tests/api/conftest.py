@@ -104,7 +104,7 @@ def client(api: Api) -> Iterator[httpx.Client]:
 
 
 def make_item(id_: str, **but: Any) -> dict[str, Any]:
-    """A list import of 40,000 addresses by acc_81 on the wire, but with these data fields (None: without); `kind`, `at` as members."""
+    """A list import of 40,000 addresses by acc_81 on the wire, but with these data fields (None: without it)."""
     members = {name: but.pop(name) for name in ("kind", "at", "channel") if name in but}
     data = {"account": "acc_81", "recipients": 40_000, "ip": "203.0.113.9"} | but
     data = {name: value for name, value in data.items() if value is not None}

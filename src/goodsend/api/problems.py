@@ -13,7 +13,7 @@ import psycopg
 import psycopg_pool
 from litestar import Request, Response, get
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter
+from litestar.params import ParameterKwarg, PathParameter
 
 from goodsend.api.headers import PAGE_HEADERS, accepts_html, answer_headers
 from goodsend.handle import Busy
@@ -179,7 +179,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     For the server: `Litestar(exception_handlers={Exception: answer})`, so that unknown paths are answered too.
     """
     headers = answer_headers(request.scope)
-    refused = _as_refused(error)
+    refused = _as_refused(error, request)
     instance = headers["X-Request-Id"]
     if refused.kind == "internal":
         path = printable(request.url.path)
@@ -199,14 +199,14 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     return Response(details, status_code=kind.status, media_type=MEDIA_TYPE, headers=headers | refused.headers)
 
 
-def _as_refused(error: Exception) -> Refused:
+def _as_refused(error: Exception, request: Request[Any, Any, Any]) -> Refused:
     match error:
         case Refused():
             return error
         case Busy():
             return Refused("too_busy", _sentence(str(error)), headers={"Retry-After": "1"})
         case HTTPException():
-            return _from_http(error)
+            return _from_http(error, request)
         case NotFound():
             return Refused("not_found", _sentence(str(error)) or KINDS["not_found"].help)
         case Conflict():
@@ -221,11 +221,12 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
-def _from_http(error: HTTPException) -> Refused:
+def _from_http(error: HTTPException, request: Request[Any, Any, Any]) -> Refused:
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 400 and isinstance(error.extra, list):
+        sent_as = _parameter_names(request)
         faults = tuple(
-            Fault(str(fault.get("key", "")), str(fault.get("message", "")))
+            Fault(sent_as.get(str(fault.get("key")), str(fault.get("key", ""))), str(fault.get("message", "")))
             for fault in error.extra
             if isinstance(fault, dict)
         )
@@ -240,6 +241,16 @@ def _from_http(error: HTTPException) -> Refused:
     if kind == "not_found":
         return Refused(kind, "There is no such path.", hint="/schema lists every operation")
     return Refused(kind, error.detail, headers=headers)
+
+
+def _parameter_names(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Return the names under which clients send parameters that are named otherwise in the code."""
+    handler = request.scope.get("route_handler")
+    if handler is None:
+        return {}
+    fields = handler.parsed_fn_signature.parameters
+    described = {name: field.kwarg_definition for name, field in fields.items()}
+    return {name: kwarg.name for name, kwarg in described.items() if isinstance(kwarg, ParameterKwarg) and kwarg.name}
 
 
 class ProblemPage(msgspec.Struct, frozen=True):
@@ -270,7 +281,7 @@ def list_problems(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @get("/problems/{code:str}", include_in_schema=False, sync_to_thread=False)
-def explain_problem(request: Request[Any, Any, Any], code: Annotated[str, Parameter()]) -> Response[Any]:
+def explain_problem(request: Request[Any, Any, Any], code: Annotated[str, PathParameter()]) -> Response[Any]:
     """Return the explanation of one kind of problem: the page a problem's `type` leads to."""
     if code not in KINDS:
         raise Refused("not_found", "There is no such kind of problem.", hint="/problems lists them all")
