@@ -345,7 +345,7 @@ def _gather(connection: Connection, tenant: str, state: _Tenant, arrived: Sequen
             holders.add(entities["account"])
         if item.event.content is not None and item.content is None:
             missing.add(item.event.content)
-    wanted = {(type_, key) for type_, key in subjects if type_ in state.pack.triage.subjects}
+    wanted = {(type_, key) for type_, key in subjects if type_ in state.pack.triage.all_subjects}
     open_cases: Iterable[OpenCase] = casework.open_cases(connection, tenant, wanted) if wanted else ()
     return Known(
         lists=state.lists,

@@ -53,7 +53,34 @@ def test_what_comes_later_joins_and_raises_severity() -> None:
     raised = change(make_hit(severity=4), joined=joined)
 
     assert raised is not None
-    assert (raised.id, raised.opens, raised.severity, raised.queue) == ("case_old", False, 4, "review")
+    assert (raised.id, raised.opens, raised.leads, raised.severity, raised.queue) == (
+        "case_old",
+        False,
+        True,
+        4,
+        "review",
+    )
+
+
+def test_what_is_milder_joins_without_leading() -> None:
+    """A case keeps its title, policy and queue when less grave evidence joins."""
+    joined = OpenCase("case_old", "account", "acc_1", "phishing", 5, "urgent")
+
+    milder = change(make_hit(), joined=joined)
+
+    assert milder is not None
+    assert (milder.leads, milder.severity, milder.queue) == (False, 5, "urgent")
+
+
+def test_a_route_may_choose_the_subject() -> None:
+    """One victim of many forms is one case, not one for each form's owner."""
+    table = TABLE | {"route": [{"queue": "urgent", "policies": ["bought"], "subjects": ["recipient"]}]}
+    triage, _ = parse_triage({"core/triage.toml": table}, POLICIES)
+
+    opened = case_change(decided(make_hit()), {"account": "acc_1", "recipient": "v@example.com"}, {}, triage, POLICIES)
+
+    assert opened is not None
+    assert (opened.subject_type, opened.subject, opened.queue) == ("recipient", "v@example.com", "urgent")
 
 
 def test_an_event_without_account_is_its_own_subject() -> None:

@@ -21,7 +21,9 @@ class OpenCase(msgspec.Struct, frozen=True):
 
 class CaseChange(msgspec.Struct, frozen=True):
     """
-    What triage asks for: `opens` a new case, or joins an existing one (`opens` False) and may raise its severity.
+    What triage asks for: `opens` a new case, or joins an existing one (`opens` False).
+
+    A joining change that is graver than the case `leads`: the case takes its policy, queue, title and severity.
 
     `id` of a new case is derived from tenant, subject, policy and the opening event. `title` is one line for a list.
     """
@@ -37,3 +39,4 @@ class CaseChange(msgspec.Struct, frozen=True):
     event_id: str
     decision_id: str
     at: Micros
+    leads: bool = True

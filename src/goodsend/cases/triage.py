@@ -17,11 +17,16 @@ _TITLE_CHARS = 160
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The queue for cases under these policies (empty: any), from this severity up."""
+    """
+    The queue for cases under these policies (empty: any), from this severity up.
+
+    `subjects` are the entity types such a case may be about (empty: the usual ones).
+    """
 
     queue: str
     policies: list[str] = []
     min_severity: int = 1
+    subjects: list[str] = []
 
 
 class Triage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +42,18 @@ class Triage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queues: dict[str, str]
     source: str
     routes: list[Route] = msgspec.field(name="route", default_factory=list)
+
+    @property
+    def all_subjects(self) -> frozenset[str]:
+        """Every entity type that some case may be about."""
+        return frozenset(self.subjects).union(*(route.subjects for route in self.routes))
+
+    def route_for(self, policy: str, severity: int) -> Route:
+        """Return the first route that takes this policy at this severity, else one to the default queue."""
+        for route in self.routes:
+            if severity >= route.min_severity and (not route.policies or policy in route.policies):
+                return route
+        return Route(self.default_queue)
 
 
 def parse_triage(
@@ -69,16 +86,18 @@ def case_change(
     """
     Return the case this decision opens or joins, or None when no human is needed.
 
-    One subject has one case at a time: what comes while it is worked joins it and may raise its severity.
+    One subject has one case at a time: what comes while it is worked joins it, and leads it when it is graver.
     """
     acting = [hit for hit in decision.hits if hit.acts]
     if decision.verdict.rank < triage.min_verdict.rank or not acting:
         return None
     gravest = max(acting, key=lambda hit: (hit.severity, hit.verdict.rank))
-    subject_type = next((name for name in triage.subjects if name in entities), "event")
+    route = triage.route_for(gravest.policy, decision.severity)
+    subject_type = next((name for name in route.subjects or triage.subjects if name in entities), "event")
     subject = entities.get(subject_type, decision.event_id)
     joined = open_cases.get((subject_type, subject))
     policy = policies[gravest.policy]
+    leads = joined is None or decision.severity > joined.severity
     opening = derived_id("case", decision.tenant, subject_type, subject, decision.event_id)
     return CaseChange(
         id=joined.id if joined else opening,
@@ -87,16 +106,10 @@ def case_change(
         subject=subject,
         policy=gravest.policy,
         severity=max(decision.severity, joined.severity if joined else 0),
-        queue=joined.queue if joined else _queue(triage, gravest.policy, decision.severity),
+        queue=route.queue if leads or joined is None else joined.queue,
         title=shorten(f"{policy.title}: {gravest.reason}", _TITLE_CHARS),
         event_id=decision.event_id,
         decision_id=decision.id,
         at=decision.at,
+        leads=leads,
     )
-
-
-def _queue(triage: Triage, policy: str, severity: int) -> str:
-    for route in triage.routes:
-        if severity >= route.min_severity and (not route.policies or policy in route.policies):
-            return route.queue
-    return triage.default_queue

@@ -8,6 +8,7 @@ import msgspec
 
 from goodsend.decisions.actions import ActionKind
 from goodsend.decisions.model import Decision
+from goodsend.kit.clock import day_of
 from goodsend.kit.errors import Problem
 from goodsend.kit.ids import derived_id
 from goodsend.kit.text import closest
@@ -106,6 +107,8 @@ def draft(
     """
     Return the notice for the hardest action of a decision, or None when nothing was done or no template explains it.
 
+    One account gets one notice of a kind a day: the id follows from both.
+
     The language follows the account's country where the pack knows it, English otherwise.
     """
     if decision.account is None or not decision.actions:
@@ -128,7 +131,7 @@ def draft(
         "decision": decision.id,
     }
     return Notice(
-        id=derived_id("ntc", decision.id, template.id),
+        id=derived_id("ntc", decision.tenant, decision.account, template.id, day_of(decision.at)),
         account=decision.account,
         template=template.id,
         language=template.language,

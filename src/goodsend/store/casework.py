@@ -123,6 +123,14 @@ def apply_changes(connection: Connection, tenant: str, changes: Sequence[CaseCha
             "WHERE tenant = %s AND case_id = %s",
             [(len(some), max(c.severity for c in some), At(now), tenant, id_) for id_, some in counted.items()],
         )
+        cursor.executemany(
+            "UPDATE casework SET policy = %s, queue = %s, title = %s WHERE tenant = %s AND case_id = %s",
+            [
+                (lead.policy, lead.queue, clean(lead.title), tenant, id_)
+                for id_, some in counted.items()
+                if (lead := next((change for change in reversed(some) if change.leads), None)) is not None
+            ],
+        )
     steps = [
         _evidence(change, "joined")
         for id_, some in counted.items()
