@@ -25,10 +25,10 @@ def make_hit(**but: Any) -> Hit:
     return Hit(**(given | but))
 
 
-def decided(*hits: Hit, **entities: str) -> Decision:
+def decided(*hits: Hit, actions: dict[str, ActionKind] = ACTIONS, **entities: str) -> Decision:
     """The decision on an import by acc_1 with these hits."""
     return decide(
-        make_event(), Evaluation(hits, {}), thresholds=THRESHOLDS, actions=ACTIONS,
+        make_event(), Evaluation(hits, {}), thresholds=THRESHOLDS, actions=actions,
         entities={"account": "acc_1"} | entities, versions={}, late=False,
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_an_action_without_target_or_for_people_only_is_not_asked() -> None:
 def test_ids_follow_from_the_event() -> None:
     """Judging the same event again gives the same decision and action ids."""
     assert decided(make_hit()).id == decided().id
-    assert decided(make_hit()).actions[0].id == decided(make_hit()).actions[0].id
+    assert decided(make_hit()).actions[0].id == decided(make_hit(rule="b")).actions[0].id
 
 
 def test_broken_thresholds_are_a_problem() -> None:
