@@ -15,7 +15,7 @@ from goodsend.facts import Facts
 from goodsend.features import windows as windows_module
 from goodsend.features.compute import Plan, Windows, build_plan, scaled
 from goodsend.features.definitions import ZERO_WHEN_EMPTY, Aggregate, Feature, parse_features
-from goodsend.kit.clock import MINUTE, SECOND, Micros
+from goodsend.kit.clock import HOUR, MINUTE, SECOND, Micros, parse_time
 
 KINDS, _ = parse_kinds(
     {
@@ -372,3 +372,38 @@ def test_state_of_another_plan_is_refused() -> None:
 def test_numbers_are_scaled_to_the_nearest_whole(value: float, decimals: int, expected: int) -> None:
     """Halves go away from zero; the product is that of floats, as SQL has it."""
     assert expected == scaled(value, decimals)
+
+
+def test_the_examples_of_the_documentation_are_true() -> None:
+    """The two tables of docs/explanation/windows.md."""
+    monday = parse_time("2026-11-16T00:00:00Z")
+    edges = Windows(plan_of(aggregate="sum", of="e.recipients", window="24h"))
+    late = Windows(plan_of(aggregate="sum", of="e.recipients", window="1h"))
+
+    def told(windows: Windows, *rows: tuple[int, int]) -> list[object]:
+        found = observed(windows, *(make_event(monday + at, account="a", recipients=count) for at, count in rows))
+        return [facts["f.x"] for facts in found]
+
+    assert told(edges, (10 * HOUR, 100), (15 * HOUR, 50), (34 * HOUR - SECOND, 7), (34 * HOUR, 1)) == [
+        100,
+        150,
+        157,
+        58,
+    ]
+    ten = 10 * HOUR
+    assert told(late, (ten, 100), (ten + 30 * MINUTE, 50), (ten + 10 * MINUTE, 7), (ten + 40 * MINUTE, 1)) == [
+        100,
+        150,
+        107,
+        158,
+    ]
+    assert windows_module._NO_LIST == []
+    assert (set(), {}) == (windows_module._NO_SET, windows_module._NO_DICT)
+
+
+def test_a_value_of_another_type_is_unknown() -> None:
+    """An event kept from before a field changed its type does not stop the replay; it is passed over."""
+    windows = Windows(plan_of(aggregate="sum", of="e.recipients"))
+    found = observed(windows, make_event(0, account="a", recipients="many"), make_event(1, account="a", recipients=2))
+
+    assert [{"f.x": 0}, {"f.x": 2}] == found

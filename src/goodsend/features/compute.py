@@ -21,6 +21,7 @@ import msgspec
 from goodsend.events.kinds import Kinds
 from goodsend.events.model import Event
 from goodsend.expr.compile import build_row
+from goodsend.expr.evaluate import read
 from goodsend.expr.functions.model import Lists
 from goodsend.expr.model import Expression
 from goodsend.expr.nodes import Name
@@ -45,6 +46,9 @@ _OWN = frozenset({"id", "kind", "at", "channel"})
 """Columns of `e.` that are the event's own members, not fields of its data."""
 
 Key = str | tuple[str, ...]
+_Shelf = dict[int, Log]
+"""The logs of one key, by the number of their group; a group that nothing fed has none."""
+_Shelves = dict[Key, _Shelf]
 
 
 class Readings(msgspec.Struct, frozen=True):
@@ -62,9 +66,9 @@ class Group(msgspec.Struct, frozen=True):
     """
     Features that share key, kinds, `where` and `of`, and so one log a key.
 
-    `before` is read before the event is added (it does not count itself), `after` afterwards, None: nothing. `span` is
-    the longest window (0 without any). `scale` is None where values are kept as they are, else the power of ten they
-    are taken by.
+    `before` is read before the event is added (it does not count itself), `after` afterwards, None: nothing; `both` is
+    for events that add nothing. `span` is the longest window (0 without any). `scale` is None where values are kept as
+    they are, else the power of ten they are taken by.
     """
 
     key: tuple[str, ...]
@@ -76,25 +80,38 @@ class Group(msgspec.Struct, frozen=True):
     needs: Needs
     before: Readings | None
     after: Readings | None
+    both: Readings
 
 
 class Step(msgspec.Struct, frozen=True):
     """
-    What one kind does to one group. `fed` says whether it adds an event; `where` and `of` are places in the row of the
-    kind's expressions, None where there is none; `field` is the data field when `of` is nothing but that.
+    How one kind feeds one group. `where` and `of` are places in the row of the kind's expressions, None where there is
+    none; `field` is the data field when `of` is nothing but that, `type` what it must hold: events of the log may be
+    older than the kind's present definition.
     """
 
     group: int
-    fed: bool
     where: int | None = None
     of: int | None = None
     field: str | None = None
+    type: FactType | None = None
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """The groups of one key, whatever feeds them. `empty` is what they give for a key that nothing is known of."""
+
+    key: tuple[str, ...]
+    groups: tuple[int, ...]
+    empty: dict[str, int | float]
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """What one kind does: its steps, and the function over its expressions with the `e.` columns that reads."""
+    """
+    What one kind does: which shapes of key it reads and, in each, which groups it feeds; the function over its
+    expressions, and the `e.` columns that reads.
+    """
 
-    steps: tuple[Step, ...]
+    parts: tuple[tuple[int, dict[int, Step]], ...]
     row: Callable[[Facts, Lists], tuple[Value, ...]] | None
     columns: tuple[tuple[str, str], ...]
 
@@ -103,6 +120,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Every feature of a pack, arranged once. `digest` changes when a meaning does; other plans' state is refused."""
 
     groups: tuple[Group, ...]
+    shapes: tuple[Shape, ...]
     recipes: dict[str, Recipe]
     digest: str
 
@@ -113,10 +131,11 @@ def build_plan(features: Sequence[Feature], kinds: Kinds) -> Plan:
     for feature in features:
         together.setdefault(_group_key(feature), []).append(feature)
     groups = tuple(_group(members) for members in together.values())
-    recipes = {kind.name: _recipe(kind.name, _entities(kinds, kind.name), groups) for kind in kinds.kinds.values()}
+    shapes = _shapes(groups)
+    recipes = {name: _recipe(name, _entities(kinds, name), groups, shapes) for name in kinds.kinds}
     said = [(feature.name, feature.aggregate.value, feature.window, feature.counts_itself, feature.cap, *map(str, key))
             for key, members in together.items() for feature in members]  # fmt: skip
-    return Plan(groups, recipes, hashlib.sha256(repr(said).encode()).hexdigest()[:16])
+    return Plan(groups, shapes, recipes, hashlib.sha256(repr(said).encode()).hexdigest()[:16])
 
 
 def _group_key(feature: Feature) -> tuple[Any, ...]:
@@ -158,6 +177,7 @@ def _group(members: Sequence[Feature]) -> Group:
         needs=needs,
         before=_readings([feature for feature in members if not feature.counts_itself]),
         after=_readings([feature for feature in members if feature.counts_itself]),
+        both=_readings(members) or Readings(),
     )
 
 
@@ -184,31 +204,43 @@ def _readings(features: Sequence[Feature]) -> Readings | None:
     )
 
 
+def _shapes(groups: Sequence[Group]) -> tuple[Shape, ...]:
+    together: dict[tuple[str, ...], list[int]] = {}
+    for number, group in enumerate(groups):
+        together.setdefault(group.key, []).append(number)
+    return tuple(
+        Shape(key, tuple(numbers), {name: zero for n in numbers for name, zero in groups[n].both.empty.items()})
+        for key, numbers in together.items()
+    )
+
+
 def _entities(kinds: Kinds, kind: str) -> frozenset[str]:
     return frozenset(field.entity for field in kinds.kinds[kind].fields.values() if field.entity)
 
 
-def _recipe(kind: str, entities: frozenset[str], groups: Sequence[Group]) -> Recipe:
-    steps = []
+def _recipe(kind: str, entities: frozenset[str], groups: Sequence[Group], shapes: Sequence[Shape]) -> Recipe:
     expressions: dict[str, Expression] = {}
 
-    def place(expression: Expression) -> int:
+    def place(expression: Expression | None) -> int | None:
+        if expression is None:
+            return None
         expressions.setdefault(expression.sql, expression)
         return list(expressions).index(expression.sql)
 
-    for number, group in enumerate(groups):
-        if not entities.issuperset(group.key):
-            continue
-        if kind not in group.on:
-            steps.append(Step(number, fed=False))
-            continue
+    def step(number: int) -> Step:
+        group = groups[number]
         field = _plain_field(group.of)
-        of = place(group.of) if group.of is not None and field is None else None
-        where = place(group.where) if group.where is not None else None
-        steps.append(Step(number, fed=True, where=where, of=of, field=field))
+        of = None if field is not None else place(group.of)
+        return Step(number, place(group.where), of, field, group.of.type if group.of is not None else None)
+
+    parts = tuple(
+        (number, {n: step(n) for n in shape.groups if kind in groups[n].on})
+        for number, shape in enumerate(shapes)
+        if entities.issuperset(shape.key)
+    )
     columns = sorted({name for expression in expressions.values() for name in expression.facts})
     row = build_row(expressions) if expressions else None
-    return Recipe(tuple(steps), row, tuple((name, name.removeprefix("e.")) for name in columns))
+    return Recipe(parts, row, tuple((name, name.removeprefix("e.")) for name in columns))
 
 
 def _plain_field(of: Expression | None) -> str | None:
@@ -234,17 +266,8 @@ class Windows:
         self.newest: Micros | None = None
         self.late = 0
         self.late_past_horizon = 0
-        self._logs: tuple[dict[Key, Log], ...] = tuple({} for _ in plan.groups)
-        self._turns: tuple[deque[Key], ...] = tuple(deque() for _ in plan.groups)
-        self._ready = {kind: (recipe, self._steps(recipe)) for kind, recipe in plan.recipes.items()}
-
-    def _steps(self, recipe: Recipe) -> list[tuple[dict[Key, Log], str | None, Step, Group]]:
-        """Return a recipe's steps beside the logs they work on, and the entity whose value alone is the key."""
-        groups = [(step, self.plan.groups[step.group]) for step in recipe.steps]
-        return [
-            (self._logs[step.group], group.key[0] if len(group.key) == 1 else None, step, group)
-            for step, group in groups
-        ]
+        self._shelves: tuple[_Shelves, ...] = tuple({} for _ in plan.shapes)
+        self._turns: tuple[deque[Key], ...] = tuple(deque() for _ in plan.shapes)
 
     def is_late(self, at: Micros) -> bool:
         """Return whether an event of this time comes after one that happened later."""
@@ -266,58 +289,77 @@ class Windows:
         if past:
             self.late_past_horizon += 1
         facts: Facts = {}
-        found = self._ready.get(event.kind)
-        if found is None:
+        recipe = self.plan.recipes.get(event.kind)
+        if recipe is None:
             return facts
-        recipe, ready = found
         row: tuple[Value, ...] = ()
         if recipe.row is not None:
             row = recipe.row(_columns(event, recipe.columns), self.lists)
-        for logs, entity, step, group in ready:
-            key = entities.get(entity) if entity is not None else _key(group.key, entities)
+        groups = self.plan.groups
+        for number, fed in recipe.parts:
+            shape = self.plan.shapes[number]
+            key = entities.get(shape.key[0]) if len(shape.key) == 1 else _key(shape.key, entities)
             if key is None:
                 continue
-            log = logs.get(key)
-            if group.before is not None:
-                _read(group.before, log, at, past, facts)
-            if step.fed and (step.where is None or row[step.where] is True):
-                value: Any = None
-                if step.field is not None:
-                    value = event.data.get(step.field)
-                elif step.of is not None:
-                    value = row[step.of]
-                if value is not None or group.of is None:
-                    if log is None:
-                        log = self._remember(step.group, key)
-                    if group.scale is not None:
-                        value = scaled(value, group.scale)
-                    log.add(at, value, newest - group.span - self.late_horizon)
-            if group.after is not None:
-                _read(group.after, log, at, past, facts)
+            if not past:
+                facts.update(shape.empty)
+            shelf = self._shelves[number].get(key)
+            if shelf is not None:
+                for which, log in shelf.items():
+                    if which not in fed:
+                        _read(groups[which].both, log, at, past, facts)
+            for which, step in fed.items():
+                log_of = shelf.get(which) if shelf is not None else None
+                group = groups[which]
+                if group.before is not None and log_of is not None:
+                    _read(group.before, log_of, at, past, facts)
+                if step.where is None or row[step.where] is True:
+                    value: Any = None
+                    if step.field is not None:
+                        value = read(step.type, event.data.get(step.field))
+                    elif step.of is not None:
+                        value = row[step.of]
+                    if value is not None or group.of is None:
+                        if log_of is None:
+                            shelf, log_of = self._begin(number, key, which)
+                        if group.scale is not None:
+                            value = scaled(value, group.scale)
+                        log_of.add(at, value, newest - group.span - self.late_horizon)
+                if group.after is not None and log_of is not None:
+                    _read(group.after, log_of, at, past, facts)
         return facts
 
-    def _remember(self, number: int, key: Key) -> Log:
-        """Begin a log; and look at two old ones, so that what is forgotten keeps up with what is new."""
-        group = self.plan.groups[number]
-        logs, turns = self._logs[number], self._turns[number]
-        log = logs[key] = Log(group.needs)
-        turns.append(key)
-        if not group.needs.ever and group.needs.events and self.newest is not None:
-            boundary = self.newest - group.span - self.late_horizon
-            for _ in range(min(2, len(turns) - 1)):
-                old = turns.popleft()
-                times = logs[old].times
-                if times and times[-1] <= boundary and not _outlives(group):
-                    del logs[old]
-                else:
-                    turns.append(old)
-        return log
+    def _begin(self, number: int, key: Key, which: int) -> tuple["_Shelf", Log]:
+        """Begin a log; and look at two old keys, so that what is forgotten keeps up with what is new."""
+        shelves, turns = self._shelves[number], self._turns[number]
+        for _ in range(min(2, len(turns))):
+            old = turns.popleft()
+            shelf = shelves[old]
+            for stale in [place for place, log in shelf.items() if self._is_stale(place, log)]:
+                del shelf[stale]
+            if shelf or old == key:
+                turns.append(old)
+            else:
+                del shelves[old]
+        if key not in shelves:
+            shelves[key] = {}
+            turns.append(key)
+        shelf = shelves[key]
+        shelf[which] = log = Log(self.plan.groups[which].needs)
+        return shelf, log
+
+    def _is_stale(self, which: int, log: Log) -> bool:
+        """Whether no event that may still come can ask for anything in a log."""
+        group = self.plan.groups[which]
+        if group.needs.ever or group.both.always or self.newest is None:
+            return False
+        return not log.times or log.times[-1] <= self.newest - group.span - self.late_horizon
 
     # -- keeping ------------------------------------------------------------------------------------------------------
 
     def keys(self) -> int:
         """Return how many logs are held."""
-        return sum(len(logs) for logs in self._logs)
+        return sum(len(shelf) for shelves in self._shelves for shelf in shelves.values())
 
     def snapshot(self) -> bytes:
         """Return the whole memory as bytes that `restore` reads."""
@@ -328,8 +370,8 @@ class Windows:
                 self.late,
                 self.late_past_horizon,
                 [
-                    [([key] if isinstance(key, str) else list(key), logs[key].dump()) for key in turns]
-                    for logs, turns in zip(self._logs, self._turns, strict=True)
+                    [_dumped(key, shelves[key]) for key in turns]
+                    for shelves, turns in zip(self._shelves, self._turns, strict=True)
                 ],
             )
         )
@@ -340,19 +382,20 @@ class Windows:
     ) -> "Windows | None":
         """Return the memory a snapshot was taken of; None when it is of another plan, or no snapshot."""
         try:
-            read = msgspec.json.decode(state, type=_Snapshot)
+            saved = msgspec.json.decode(state, type=_Snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        if read.plan != plan.digest or len(read.logs) != len(plan.groups):
+        if saved.plan != plan.digest or len(saved.shelves) != len(plan.shapes):
             return None
         windows = cls(plan, late_horizon, lists)
-        windows.newest, windows.late, windows.late_past_horizon = read.newest, read.late, read.late_past_horizon
-        for number, entries in enumerate(read.logs):
-            group = plan.groups[number]
-            for parts, dumped in entries:
-                key = parts[0] if len(group.key) == 1 else tuple(parts)
-                windows._logs[number][key] = Log.load(group.needs, dumped)
+        windows.newest, windows.late, windows.late_past_horizon = saved.newest, saved.late, saved.late_past_horizon
+        for number, entries in enumerate(saved.shelves):
+            for parts, logs in entries:
+                key = parts[0] if len(parts) == 1 else tuple(parts)
                 windows._turns[number].append(key)
+                windows._shelves[number][key] = {
+                    which: Log.load(plan.groups[which].needs, dumped) for which, dumped in logs
+                }
         return windows
 
 
@@ -361,7 +404,12 @@ class _Snapshot(msgspec.Struct, array_like=True):
     newest: Micros | None
     late: int
     late_past_horizon: int
-    logs: list[list[tuple[list[str], list[Any]]]]
+    shelves: list[list[tuple[list[str], list[tuple[int, list[Any]]]]]]
+
+
+def _dumped(key: Key, shelf: "_Shelf") -> tuple[list[str], list[tuple[int, list[Any]]]]:
+    parts = [key] if isinstance(key, str) else list(key)
+    return parts, [(which, log.dump()) for which, log in shelf.items()]
 
 
 def scaled(value: float, decimals: int) -> int:
@@ -382,11 +430,6 @@ def _unscaled(total: int, divisor: int) -> float | None:
         return None
 
 
-def _outlives(group: Group) -> bool:
-    """The very first event is known for ever, so a log that is asked for it is never forgotten."""
-    return any(readings is not None and readings.always for readings in (group.before, group.after))
-
-
 def _key(types: tuple[str, ...], entities: Mapping[str, str]) -> Key | None:
     if len(types) == 1:
         return entities.get(types[0])
@@ -404,13 +447,9 @@ def _columns(event: Event, columns: Sequence[tuple[str, str]]) -> Facts:
     return {name: getattr(event, field) if field in _OWN else data.get(field) for name, field in columns}
 
 
-def _read(readings: Readings, log: Log | None, at: Micros, past: bool, facts: Facts) -> None:
+def _read(readings: Readings, log: Log, at: Micros, past: bool, facts: Facts) -> None:
     if past:
-        if log is not None:
-            _read_others(readings.always, log, at, 0, facts)
-        return
-    if log is None:
-        facts.update(readings.empty)
+        _read_others(readings.always, log, at, 0, facts)
         return
     times = log.times
     high = len(times)

@@ -16,6 +16,10 @@ from goodsend.kit.clock import Micros
 
 _FIRST_PRUNE = 64
 _BEGINNING: Micros = -(2**62)
+# Shared by every log that does not need one of its own, because there are many logs; never added to.
+_NO_LIST: list[Any] = []
+_NO_SET: set[Any] = set()
+_NO_DICT: dict[Any, Any] = {}
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -70,8 +74,8 @@ class Log:
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
         self.times: list[Micros] = []
-        self.values: list[Any] = []
-        self.totals: list[int] = []
+        self.values: list[Any] = [] if needs.values else _NO_LIST
+        self.totals: list[int] = [] if needs.sums else _NO_LIST
         self.first_time: Micros | None = None
         self.first_value: Any = None
         self.floor: Micros = _BEGINNING
@@ -80,13 +84,16 @@ class Log:
         self.folded_total = 0
         self.folded_last: tuple[Micros, Any] | None = None
         self.folded_extremes: tuple[Any, Any] | None = None
-        self.folded_distinct: set[Any] = set()
-        self.earlier: dict[Any, list[Micros]] = {}  # when each value was seen before its last time
-        self.last_seen: dict[Any, Micros] = {}  # when each value was last seen …
-        self.last_times: list[Micros] = []  # … and those times in order: a window holds as many values as lie in it
-        self.lowest: list[tuple[Micros, Any]] = []  # events with no later one as low: times rise, values rise
-        self.highest: list[tuple[Micros, Any]] = []  # the same for highs: times rise, values fall
-        self.seen: set[Any] = set()
+        self.folded_distinct: set[Any] = set() if needs.ever_distinct else _NO_SET
+        self.seen: set[Any] = set() if needs.ever_distinct else _NO_SET
+        # When each value was last seen, those times in order (a window holds as many values as lie in it), and when
+        # a value was seen before its last time.
+        self.last_seen: dict[Any, Micros] = {} if needs.distinct else _NO_DICT
+        self.last_times: list[Micros] = [] if needs.distinct else _NO_LIST
+        self.earlier: dict[Any, list[Micros]] = {} if needs.distinct else _NO_DICT
+        # Events that no later one is as low as (times rise, values rise), and the same for highs (values fall).
+        self.lowest: list[tuple[Micros, Any]] = [] if needs.lowest else _NO_LIST
+        self.highest: list[tuple[Micros, Any]] = [] if needs.highest else _NO_LIST
 
     # -- adding -------------------------------------------------------------------------------------------------------
 
@@ -309,7 +316,8 @@ class Log:
         log.folded_total = state[7]
         log.folded_last = tuple(state[8]) if state[8] is not None else None
         log.folded_extremes = tuple(state[9]) if state[9] is not None else None
-        log.folded_distinct = set(state[10])
+        if needs.ever_distinct:
+            log.folded_distinct = set(state[10])
         log.limit = max(_FIRST_PRUNE, 2 * len(log.times))
         for at, value in zip(log.times, log.values, strict=False):
             if needs.distinct:
