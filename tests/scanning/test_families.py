@@ -5,7 +5,7 @@ import pytest
 from goodsend.scanning.forms import form_content
 from goodsend.scanning.hypertext import read_html
 from goodsend.scanning.scanner import Scanner, scan
-from goodsend.scanning.signals import SIGNALS
+from goodsend.scanning.signals import SIGNALS, signal_facts
 
 from .made import content, ids, scan_mail, scan_page, scan_sms
 
@@ -217,8 +217,6 @@ def test_signals_of_other_channels_are_absent_not_false(scanner: Scanner) -> Non
 
 def test_facts_are_those_of_the_catalogue(scanner: Scanner) -> None:
     """No scan gives a fact that the catalogue does not know, and measures are of the type it says."""
-    from goodsend.scanning.signals import signal_facts
-
     known = {fact.name for fact in signal_facts()}
     scans = [scan_mail(scanner, "<p>x</p>"), scan_sms(scanner, "x"), scan_page(scanner, "<p>x</p>")]
 
