@@ -406,4 +406,4 @@ def test_a_value_of_another_type_is_unknown() -> None:
     windows = Windows(plan_of(aggregate="sum", of="e.recipients"))
     found = observed(windows, make_event(0, account="a", recipients="many"), make_event(1, account="a", recipients=2))
 
-    assert [{"f.x": 0}, {"f.x": 2}] == found
+    assert found == [{"f.x": 0}, {"f.x": 2}]
