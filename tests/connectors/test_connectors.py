@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import NOW
 
 from goodsend.connectors.model import Call, Connector, Delivery
 from goodsend.connectors.printed import Printed
 from goodsend.connectors.webhook import ANSWER_CHARS, Webhook, is_public, sign
+from tests.conftest import NOW
 
 SECRET = "0123456789abcdef"
 

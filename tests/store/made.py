@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from tests.conftest import NOW, make_event
-
 from goodsend.decisions.model import Action, Decision
 from goodsend.events.model import Event
 from goodsend.kit.ids import derived_id
 from goodsend.rules.model import Hit, Mode, Verdict
 from goodsend.store.connection import Connection
 from goodsend.store.log import LogRow, append, last_arrival
+from tests.conftest import NOW, make_event
 
 
 def make_hit(**but: Any) -> Hit:

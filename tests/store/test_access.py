@@ -4,13 +4,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.conftest import NOW
 
 from goodsend.kit.clock import HOUR, MINUTE, SECOND
 from goodsend.kit.errors import Conflict, NotFound
 from goodsend.store import audit, keys, members, tenants
 from goodsend.store.connection import Connection
 from goodsend.store.members import Member, SignIn
+from tests.conftest import NOW
 
 PASSWORD = "correct horse battery staple"
 

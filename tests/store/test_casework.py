@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.conftest import NOW
-from tests.store.made import make_action
 
 from goodsend.cases.model import CaseChange
 from goodsend.kit.clock import HOUR
@@ -12,6 +10,8 @@ from goodsend.kit.errors import Conflict, NotFound
 from goodsend.store import audit, casework, members, outbox, tenants
 from goodsend.store.casework import Case
 from goodsend.store.connection import Connection
+from tests.conftest import NOW
+from tests.store.made import make_action
 
 
 def make_change(**but: Any) -> CaseChange:

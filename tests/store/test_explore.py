@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.conftest import NOW, make_event
-from tests.store.made import log_events, make_decision, make_hit
-from tests.store.test_casework import make_change
 
 from goodsend.events.model import Content
 from goodsend.kit.clock import DAY, HOUR
@@ -15,6 +12,9 @@ from goodsend.scanning.model import Scan
 from goodsend.store import accounts, casework, contents, explore
 from goodsend.store.accounts import Seen
 from goodsend.store.connection import Connection
+from tests.conftest import NOW, make_event
+from tests.store.made import log_events, make_decision, make_hit
+from tests.store.test_casework import make_change
 
 
 @pytest.fixture

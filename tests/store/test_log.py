@@ -7,18 +7,22 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conftest import NOW, make_event
-from tests.store.made import log_events, make_decision, make_hit
 
 from goodsend.kit.clock import DAY
 from goodsend.store import log
 from goodsend.store.connection import Connection, connect
 from goodsend.store.jsonable import KEY_CHARS, clean, encode, key
 from goodsend.store.partitions import date_of, ensure_days
+from tests.conftest import NOW, make_event
+from tests.store.made import log_events, make_decision, make_hit
 
 
-def test_events_come_back_in_order_of_arrival(connection: Connection) -> None:
-    """The tail gives equal events in the order they came, whatever day they happened on."""
+@pytest.mark.parametrize("few", [0, 4], ids=["copied", "inserted"])
+def test_events_come_back_in_order_of_arrival(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """The tail gives equal events in the order they came, whatever day they happened on and however they went in."""
+    monkeypatch.setattr(log, "FEW", few)
     events = [
         make_event(id="a", at=NOW),
         make_event(id="b", at=NOW - 40 * DAY, data={"tags": ("x", "y"), "score": 0.5, "ok": True, "none": None}),
@@ -88,11 +92,14 @@ def test_no_text_breaks_a_batch(connection: Connection, texts: list[str]) -> Non
     event_id, kind, channel, account, value = texts
     event = make_event(tenant="nasty", id=event_id, kind=kind, channel=channel, data={"account": account, value: value})
 
-    with connection.transaction(force_rollback=True):
-        log_events(connection, event, hits=(make_hit(reason=value),))
-        ((_, read),) = log.tail(connection, "nasty")
+    read = []
+    for few in (0, 4):
+        with pytest.MonkeyPatch.context() as patch, connection.transaction(force_rollback=True):
+            patch.setattr(log, "FEW", few)
+            log_events(connection, event, hits=(make_hit(reason=value),))
+            read += [event for _, event in log.tail(connection, "nasty")]
 
-    assert read.data[clean(value)] == clean(value)
+    assert [event.data[clean(value)] for event in read] == [clean(value)] * 2
 
 
 def test_plain_text_is_not_changed() -> None:

@@ -1,14 +1,14 @@
 """The outbox: written once, handed out to one worker at a time, never lost."""
 
 import pytest
-from tests.conftest import NOW
-from tests.store.made import make_action, make_decision
 
 from goodsend.kit.clock import MINUTE
 from goodsend.kit.errors import NotFound
 from goodsend.store import audit, outbox
 from goodsend.store.connection import Connection, connect
 from goodsend.store.outbox import Attempt, Due
+from tests.conftest import NOW
+from tests.store.made import make_action, make_decision
 
 
 def add(connection: Connection, *ids: str, tenant: str = "demo") -> None:

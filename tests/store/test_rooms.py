@@ -1,7 +1,6 @@
 """Accounts, contents, notices, lists, rejections, tenants: what is written is read, by its tenant alone."""
 
 import pytest
-from tests.conftest import NOW
 
 from goodsend.events.model import Content
 from goodsend.kit.clock import DAY, HOUR
@@ -12,6 +11,7 @@ from goodsend.standing.model import Move
 from goodsend.store import accounts, contents, explore, lists, notices, rejections, tenants
 from goodsend.store.accounts import Seen
 from goodsend.store.connection import Connection
+from tests.conftest import NOW
 
 
 def seen(account: str | None = "acc_1", at: int = NOW, verdict: str = "allow", **but: object) -> Seen:
