@@ -13,7 +13,6 @@ import msgspec
 import pytest
 import uvicorn
 from litestar import Litestar
-from tests.conftest import NOW
 
 from goodsend.api.access import SCOPES
 from goodsend.api.openapi import openapi_config
@@ -23,6 +22,7 @@ from goodsend.kit.clock import format_time
 from goodsend.settings import Settings
 from goodsend.store import keys, tenants
 from goodsend.wiring import Installation, install
+from tests.conftest import NOW
 
 SETTINGS = Settings(content_limit_bytes=200_000, batch_limit=50, body_limit_bytes=400_000, queue_limit=60)
 """Small limits, so that small bodies reach them."""

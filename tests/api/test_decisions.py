@@ -1,6 +1,7 @@
 """Decisions over HTTP: one event in, the whole decision out; and what stands in the way of one."""
 
 import httpx
+
 from tests.api.conftest import Api, make_item
 
 

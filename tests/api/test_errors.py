@@ -6,14 +6,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
-from tests.api.conftest import Api, make_item
 
-from goodsend.api.problems import KINDS
+from goodsend.api.problems import KINDS, problems_markdown
 from goodsend.handle import Busy
 from goodsend.kit.errors import Conflict, Retryable
+from tests.api.conftest import Api, make_item
 
 PROBLEM = "application/problem+json"
 
@@ -282,6 +283,14 @@ def test_every_kind_of_problem_is_explained_where_its_type_leads(client: httpx.C
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert kind.title in page.text
         assert path in client.get("/problems", headers={"Accept": "text/html"}).text
+
+
+def test_the_reference_lists_every_kind_of_problem() -> None:
+    """docs/reference/api.md is current."""
+    text = (Path(__file__).parents[2] / "docs/reference/api.md").read_text()
+    listed = text.partition("<!-- problems:start -->\n")[2].partition("\n<!-- problems:end -->")[0]
+
+    assert problems_markdown() == listed
 
 
 def test_a_well_formed_request_id_is_kept(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+
 from tests.api.conftest import Api, make_item
 
 

@@ -9,7 +9,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS
-from tests.api.conftest import SETTINGS, Api, build_app
+
+from tests.api.conftest import SETTINGS, Api, build_app, make_item
 from tests.conftest import NOW
 
 CHECKED = (
@@ -104,6 +105,37 @@ schema = schemathesis.openapi.from_dict(build_app(_Unplugged()).openapi_schema.t
 def test_the_document_below_is_the_one_that_is_served(document: dict[str, Any]) -> None:
     """It is made without a server, because tests are collected before one runs."""
     assert schema.raw_schema["paths"] == document["paths"]
+
+
+def test_real_answers_have_the_shapes_of_the_document(api: Api) -> None:
+    """Generated requests seldom find what exists: so each operation is also asked for something that does."""
+    event = make_item("shaped", kind="account.signed_up", recipients=None, email="anna.b@example.com", country="DE")
+    big = make_item("shaped_big", account="acc_shaped")
+    with api.client() as client:
+        batch = client.post("/v1/events", json=[event, event, {}])
+        made = client.post("/v1/decisions?facts=true", json=big)
+        scanned = client.post("/v1/scan", json={"type": "text/plain", "text": "Pay now: http://203.0.113.9/"})
+        decision = made.json()["id"]
+        answers = [
+            (batch, "/v1/events", "POST"),
+            (made, "/v1/decisions", "POST"),
+            (scanned, "/v1/scan", "POST"),
+            (client.get("/v1/events"), "/v1/events", "GET"),
+            (client.get("/v1/events/shaped_big"), "/v1/events/{event_id}", "GET"),
+            (client.get("/v1/decisions"), "/v1/decisions", "GET"),
+            (client.get(f"/v1/decisions/{decision}"), "/v1/decisions/{decision_id}", "GET"),
+            (client.get("/v1/accounts/acc_shaped"), "/v1/accounts/{account_id}", "GET"),
+            (client.get("/v1/rejections"), "/v1/rejections", "GET"),
+            (client.get("/v1/outbox"), "/v1/outbox", "GET"),
+            (client.get("/v1/cases"), "/v1/cases", "GET"),
+        ]
+        answers += [
+            (client.get(f"/v1/cases/{case['id']}"), "/v1/cases/{case_id}", "GET")
+            for case in client.get("/v1/cases").json()["items"]
+        ]
+    for answer, path, method in answers:
+        assert answer.status_code == 200, (path, answer.text)
+        schema[path][method].validate_response(answer)
 
 
 @schema.parametrize()

@@ -2,12 +2,12 @@
 
 import httpx
 import pytest
-from tests.api.conftest import Api, make_item
-from tests.conftest import NOW
 
 from goodsend.cases.model import CaseChange
 from goodsend.decisions.model import Action
 from goodsend.store import casework, outbox
+from tests.api.conftest import Api, make_item
+from tests.conftest import NOW
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Personal data in answers: masked by what the catalogue marks, unless the key has the scope `personal`."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from goodsend.facts import Catalog
@@ -18,12 +19,12 @@ class Masks:
     def __init__(self, pack: Pack, sees_personal: bool) -> None:
         self.catalog = pack.catalog
         self.whole = sees_personal
-        self._entities = frozenset(
-            field.entity
-            for kind in pack.kinds.kinds.values()
-            for field in kind.fields.values()
-            if field.personal and field.entity is not None
-        )
+        self._kinds = pack.kinds
+
+    @cached_property
+    def _entities(self) -> frozenset[str]:
+        fields = (field for kind in self._kinds.kinds.values() for field in kind.fields.values())
+        return frozenset(field.entity for field in fields if field.personal and field.entity is not None)
 
     def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row of facts as the client may see it."""

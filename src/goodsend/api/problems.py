@@ -245,10 +245,9 @@ def _from_http(error: HTTPException, request: Request[Any, Any, Any]) -> Refused
 
 def _parameter_names(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Return the names under which clients send parameters that are named otherwise in the code."""
-    handler = request.scope.get("route_handler")
-    if handler is None:
+    if "route_handler" not in request.scope:  # no route was found
         return {}
-    fields = handler.parsed_fn_signature.parameters
+    fields = request.scope["route_handler"].parsed_fn_signature.parameters
     described = {name: field.kwarg_definition for name, field in fields.items()}
     return {name: kwarg.name for name, kwarg in described.items() if isinstance(kwarg, ParameterKwarg) and kwarg.name}
 
@@ -290,6 +289,12 @@ def explain_problem(request: Request[Any, Any, Any], code: Annotated[str, PathPa
         body = f"<p>HTTP status {page.status} · <code>{page.type}</code></p><p>{escape(page.help)}</p>"
         return _html(page.title, body)
     return Response(page, headers=PAGE_HEADERS)
+
+
+def problems_markdown() -> str:
+    """Return the table of kinds of problems for docs/reference/api.md."""
+    rows = [f"| {kind.status} | `{code}` | {kind.title}. {kind.help} |" for code, kind in KINDS.items()]
+    return "\n".join(["| status | type ends in | meaning |", "|---|---|---|", *rows])
 
 
 def _html(title: str, body: str) -> Response[str]:
