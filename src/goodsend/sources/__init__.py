@@ -1,1 +1,1 @@
-"""In: one file per provider or format, bytes to events or Rejections. Reading the world happens here, meaning does not."""
+"""In: one file per provider or format, bytes to events or Rejections. What they mean is not decided here."""
