@@ -425,11 +425,18 @@ def main() -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
+    keeper = Keeper(asked.folder, asked.programs, asked.wanted, json.loads(asked.settings), asked.watcher)
     try:
-        _run(Keeper(asked.folder, asked.programs, asked.wanted, json.loads(asked.settings), asked.watcher), tell)
+        _run(keeper, tell)
     except (CannotStart, OSError, subprocess.SubprocessError) as error:
+        reason = str(error)
+        if keeper.how == "dropped":
+            reason = (
+                "PostgreSQL refuses to run as root, a user namespace is not to be had here, and as user "
+                f"{keeper.uid} it did not work: {reason}"
+            )
         with suppress(OSError):
-            os.write(tell, json.dumps({"error": str(error)}).encode())
+            os.write(tell, json.dumps({"error": reason}).encode())
         return 1
     return 0
 
