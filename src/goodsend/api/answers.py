@@ -1,5 +1,6 @@
 """Decisions as answers: reasons with their clause, personal data masked. The shapes themselves live in `wire.py`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from goodsend.kit.clock import format_time
 from goodsend.pack import Pack
 from goodsend.rules.model import Hit
 from goodsend.rules.reason import fill
+
+_PLACE = re.compile(r"\{([a-z]\.[A-Za-z0-9_]+)")
+"""A fact that a template shows, with or without a form (rules/reason.py)."""
 
 
 def decision_answer(decision: Decision, pack: Pack, masks: Masks) -> DecisionAnswer:
@@ -69,6 +73,7 @@ def _masked_sentence(hit: Hit, pack: Pack) -> str:
     rule = pack.ruleset.rules.get(hit.rule)
     if rule is None or rule.version != hit.version:
         return mask_sentence(hit.reason, personal_values(hit.values, pack.catalog))
-    if any("{" + name in rule.reason for name, fact in pack.catalog.items() if fact.personal):
+    shown = (pack.catalog.get(name) for name in _PLACE.findall(rule.reason))
+    if any(fact is None or fact.personal for fact in shown):
         return fill(rule.reason, mask_facts(hit.values, pack.catalog))
     return hit.reason

@@ -6,7 +6,7 @@ Source: RFC 9457 (Problem Details for HTTP APIs). `type` is a path of this insta
 
 import logging
 from html import escape
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import psycopg
@@ -245,9 +245,10 @@ def _from_http(error: HTTPException, request: Request[Any, Any, Any]) -> Refused
 
 def _parameter_names(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Return the names under which clients send parameters that are named otherwise in the code."""
-    if "route_handler" not in request.scope:  # no route was found
+    handler = cast("dict[str, Any]", request.scope).get("route_handler")
+    if handler is None:  # no route was found
         return {}
-    fields = request.scope["route_handler"].parsed_fn_signature.parameters
+    fields = handler.parsed_fn_signature.parameters
     described = {name: field.kwarg_definition for name, field in fields.items()}
     return {name: kwarg.name for name, kwarg in described.items() if isinstance(kwarg, ParameterKwarg) and kwarg.name}
 
