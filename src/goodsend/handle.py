@@ -67,7 +67,9 @@ class _Tenant:
     def __init__(self, pack: Pack, limits: EventLimits, late_horizon: Micros) -> None:
         self.pack = pack
         self.reader = Reader(pack.kinds, limits, pack.address_rules)
-        self.windows = Windows(pack.plan, late_horizon)
+        self.windows = Windows(
+            pack.plan, late_horizon, pack.list_values
+        )  # not the tenant's own: a replay must see the same
         self.arrival = 0
         self.lists: Mapping[str, frozenset[str]] = {}
         self.lists_at: Micros = -(2**62)

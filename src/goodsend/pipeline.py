@@ -22,6 +22,7 @@ from goodsend.outreach.model import Notice
 from goodsend.outreach.notices import draft
 from goodsend.pack import Pack
 from goodsend.rules.evaluate import evaluate
+from goodsend.scanning.forms import form_content
 from goodsend.scanning.model import Scan
 from goodsend.scanning.scanner import scan
 from goodsend.standing.lifecycle import FIRST, next_move
@@ -95,7 +96,8 @@ def process(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Out
     facts = event_columns(event)
     late = windows.is_late(event.at)
     facts.update(windows.observe(event, entities))
-    scanned = scan(content, pack.scanner, event.channel) if content is not None else None
+    said = content or (form_content(event.data) if event.channel == "form" else None)
+    scanned = scan(said, pack.scanner, event.channel) if said is not None else None
     if scanned is not None:
         facts.update(scanned.facts)
     for model in pack.models:

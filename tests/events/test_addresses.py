@@ -115,7 +115,7 @@ def test_a_mail_keeps_what_was_sent() -> None:
         ("localhost", None),
         ("192.0.2.1", None),
         ("2001:db8::1", None),
-        ("xn--bcher-kva.example", None),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
         ("a.xn--bcher-kva.com", "xn--bcher-kva.com"),
     ],
 )

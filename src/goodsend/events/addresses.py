@@ -349,14 +349,17 @@ def registrable_domain(host: str) -> str | None:
 
     Suffixes of the list's private part count (`me.github.io` is one owner's, `github.io` another's): what matters
     here is who is behind a name. A private suffix standing alone is its operator's own domain. The list is the one
-    bundled with tldextract. Source: publicsuffix.org/list.
+    bundled with tldextract; an ending it does not know counts as one label (its default rule, `*`), so that reserved
+    and new endings work too. Source: publicsuffix.org/list, algorithm, step 2.
     """
     found = _suffixes.extract_str(host, include_psl_private_domains=True)
     if found.top_domain_under_public_suffix:
         return found.top_domain_under_public_suffix
     if found.is_private:
         return _suffixes.extract_str(host, include_psl_private_domains=False).top_domain_under_public_suffix or None
-    return None
+    if found.suffix or not found.subdomain or found.domain.isdigit() or ":" in host:
+        return None
+    return f"{found.subdomain.rpartition('.')[2]}.{found.domain}"
 
 
 # -- phones, networks, countries --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ class Content(msgspec.Struct, frozen=True):
     """
     The message, form or page itself, as bytes, kept once under its digest.
 
-    `media_type` is lower case without parameters: `message/rfc822`, `text/plain` (an SMS), `text/html` (a page or form).
+    `media_type` is lower case without parameters: `message/rfc822`, `text/plain` (an SMS), `text/html` (a page).
     """
 
     digest: str

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from goodsend.events.addresses import registrable_domain
 from goodsend.scanning.folding import fold, skeleton
-from goodsend.scanning.hosts import domain_of
 
 _SHORT = 4
 """Names shorter than this are words or abbreviations of much else: they need a second word beside them."""
@@ -83,7 +83,7 @@ class Brands(msgspec.Struct, frozen=True):
         """
         if self.owner(host) is not None:
             return None
-        registrable = domain_of(host)
+        registrable = registrable_domain(host)
         if registrable is None:
             return None
         label, _, ending = registrable.partition(".")

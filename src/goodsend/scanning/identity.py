@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from goodsend.events.addresses import registrable_domain
 from goodsend.kit.text import shorten
 from goodsend.scanning.brands import Brand
 from goodsend.scanning.definitions import Scanner
 from goodsend.scanning.folding import fold
-from goodsend.scanning.hosts import domain_of, is_in
+from goodsend.scanning.hosts import is_in
 from goodsend.scanning.material import Material, mail_host
 from goodsend.scanning.model import Signal, Span
 
@@ -19,7 +20,7 @@ def find(material: Material, scanner: Scanner) -> Iterator[Signal]:
     """Find what the sender's name, address and reply address give away."""
     name = material.message.from_name or ""
     host = material.from_host
-    domain = domain_of(host) if host else None
+    domain = registrable_domain(host) if host else None
     brand, where = claimed_brand(material, scanner)
     if brand is not None:
         whose = f"the mail is from {host}" if host else "no From address says so"
@@ -29,7 +30,7 @@ def find(material: Material, scanner: Scanner) -> Iterator[Signal]:
     if like is not None:
         yield Signal("IDENTITY_LOOKALIKE_DOMAIN", f"the From domain {host} {like.how}", _FROM)
     shown = _ADDRESS.search(name[:500])
-    if shown and domain and domain_of(shown.group(1).lower()) not in (None, domain):
+    if shown and domain and registrable_domain(shown.group(1).lower()) not in (None, domain):
         evidence = f"the sender's name shows {shorten(shown.group(), 80)}, but the mail is from {host}"
         yield Signal("IDENTITY_ADDRESS_IN_NAME", evidence, _FROM)
     yield from _reply(material, scanner, host, domain)
@@ -68,7 +69,7 @@ def _links_to(material: Material, brand: Brand, scanner: Scanner) -> bool:
 
 def _reply(material: Material, scanner: Scanner, host: str | None, domain: str | None) -> Iterator[Signal]:
     reply = mail_host(material.message.reply_to)
-    reply_domain = domain_of(reply) if reply else None
+    reply_domain = registrable_domain(reply) if reply else None
     if reply_domain is None or domain is None or reply_domain == domain:
         return
     is_free = is_in(reply, scanner.hosts.free_mail)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
-from goodsend.events.addresses import Wrong, canonical_host, canonical_ip, canonical_url
+from goodsend.events.addresses import Wrong, canonical_host, canonical_ip, canonical_url, registrable_domain
 from goodsend.kit.text import shorten
 from goodsend.scanning.definitions import Scanner
-from goodsend.scanning.hosts import domain_of, is_in
+from goodsend.scanning.hosts import is_in
 from goodsend.scanning.material import Material, Target, span_of
 from goodsend.scanning.model import Signal
 
@@ -70,7 +70,7 @@ def _other_domain(target: Target, scanner: Scanner) -> str | None:
     if "." not in text or len(text) > 300 or not _SHOWN_HOST.fullmatch(text):
         return None
     shown = canonical_url(text)
-    domain = None if isinstance(shown, Wrong) or shown.host is None else domain_of(shown.host)
+    domain = None if isinstance(shown, Wrong) or shown.host is None else registrable_domain(shown.host)
     if isinstance(shown, Wrong) or domain is None or domain == target.domain:
         return None
     if is_in(target.host, scanner.hosts.click_trackers):
@@ -91,7 +91,7 @@ def _onward(target: Target, scanner: Scanner) -> str | None:
     for name, value in parse_qsl(query[:4000], max_num_fields=None, separator="&")[:50]:
         if name.lower() in scanner.words.redirect_parameters and value.lower().startswith(("http:", "https:", "//")):
             host = canonical_host(value.split("//", 1)[-1].split("/")[0].split("?")[0].rpartition("@")[2][:300])
-            domain = domain_of(host) if isinstance(host, str) else None
+            domain = registrable_domain(host) if isinstance(host, str) else None
             if domain is not None and domain != target.domain:
                 return domain
     return None

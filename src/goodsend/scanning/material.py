@@ -6,12 +6,11 @@ from functools import lru_cache
 
 import msgspec
 
-from goodsend.events.addresses import Wrong, canonical_host, canonical_url
+from goodsend.events.addresses import Wrong, canonical_host, canonical_url, registrable_domain
 from goodsend.events.mime import Message
 from goodsend.scanning.brands import Brand, Lookalike
 from goodsend.scanning.definitions import Scanner
 from goodsend.scanning.folding import clean, fold, fold_clean, fold_with_places
-from goodsend.scanning.hosts import domain_of
 from goodsend.scanning.hypertext import Hypertext, Link, read_html
 from goodsend.scanning.model import Span
 from goodsend.scanning.phrases import Match, Words, find_again
@@ -121,7 +120,7 @@ def _in_text(text: str, part: str, bare_endings: frozenset[str] | None) -> Itera
             host, slash, _ = url.lower().partition("/")
             if not slash and host.rpartition(".")[2] not in bare_endings:
                 continue  # “see you.so what”: a sentence without its space
-            if not host.startswith("www.") and domain_of(host):
+            if not host.startswith("www.") and registrable_domain(host):
                 yield Link(url, "", "text", part, found.start(), found.start() + len(url))
 
 
@@ -143,7 +142,7 @@ def _read(url: str) -> tuple[str, str | None, str | None, str, bool]:
     has_user = found.host is not None and "@" in found.url.partition("//")[2].partition("/")[0]
     if found.scheme and "." not in (found.host or ".") and ":" not in (found.host or ":"):
         return found.scheme, None, None, found.url, False  # a word alone is a relative link, not a host
-    return found.scheme, found.host, domain_of(found.host) if found.host else None, found.url, has_user
+    return found.scheme, found.host, registrable_domain(found.host) if found.host else None, found.url, has_user
 
 
 def span_of(target: Target) -> Span:

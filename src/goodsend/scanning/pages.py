@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from goodsend.events.addresses import Wrong, canonical_url
+from goodsend.events.addresses import Wrong, canonical_url, registrable_domain
 from goodsend.kit.text import printable, shorten
 from goodsend.scanning.brands import Brand
 from goodsend.scanning.definitions import Scanner
-from goodsend.scanning.hosts import domain_of
 from goodsend.scanning.hypertext import Field
 from goodsend.scanning.material import Material
 from goodsend.scanning.model import Signal, Span
@@ -29,12 +28,12 @@ def find(material: Material, scanner: Scanner) -> Iterator[Signal]:
             name = f" (field “{shorten(printable(field.words.split()[0]), 40)}”)" if field.words.split() else ""
             yield Signal(id_, f"the page asks for {what}{name}", Span("html", field.start, field.end))
     base = canonical_url(material.page.base) if material.page.base else None
-    own = domain_of(base.host) if base is not None and not isinstance(base, Wrong) and base.host else None
+    own = registrable_domain(base.host) if base is not None and not isinstance(base, Wrong) and base.host else None
     for form in material.page.forms[:50]:
         if not form.action.lower().startswith(("http:", "https:", "//")):
             continue
         action = canonical_url(form.action)
-        if not isinstance(action, Wrong) and action.host and (own is None or domain_of(action.host) != own):
+        if not isinstance(action, Wrong) and action.host and (own is None or registrable_domain(action.host) != own):
             evidence = f"what visitors enter is sent to {action.host}"
             yield Signal("PAGE_FOREIGN_ACTION", evidence, Span("html", form.start, form.end))
             break
