@@ -40,7 +40,7 @@ function read(table: HTMLTableElement): Read {
   };
 }
 
-function options(kind: string, data: Read): Parameters<ECharts["setOption"]>[0] {
+function options(kind: string, data: Read, width: number): Parameters<ECharts["setOption"]>[0] {
   const tones = data.series.map((series) => series.tone);
   const colours = resolve([...tones, "ink-faint", "ink", "line", "raised", "surface"]);
   const font = getComputedStyle(document.body).fontFamily;
@@ -51,7 +51,7 @@ function options(kind: string, data: Read): Parameters<ECharts["setOption"]>[0] 
     animationDuration: 300,
     animationDurationUpdate: 300,
     textStyle: { fontFamily: font },
-    grid: { left: 2, right: 8, top: data.series.length > 1 ? 30 : 10, bottom: 2, containLabel: true },
+    grid: { left: 2, right: 8, top: data.series.length < 2 ? 10 : width < 420 ? 52 : 30, bottom: 2, containLabel: true },
     legend:
       data.series.length > 1
         ? { top: 0, left: 0, itemWidth: 9, itemHeight: 9, itemGap: 14, icon: "roundRect", textStyle: { ...text, fontSize: 12 } }
@@ -123,7 +123,7 @@ export function draw(again = false): void {
     if (old && old.key === key && !again) return;
     const chart = old?.chart ?? init(place, null, { renderer: "canvas" });
     drawn.set(place, { chart, key });
-    chart.setOption(options(kind, data), { notMerge: again || !old });
+    chart.setOption(options(kind, data, place.clientWidth), { notMerge: again || !old });
     if (!old) new ResizeObserver(() => chart.resize()).observe(place);
   });
 }

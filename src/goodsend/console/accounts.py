@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from goodsend.console.desk import Asked
 from goodsend.console.entry import Given
@@ -50,7 +51,7 @@ def show_accounts(request: Asked, desk: Given) -> Response[bytes]:
 
 
 @get("/accounts/{account:path}", sync_to_thread=True, include_in_schema=False)
-def show_account(request: Asked, desk: Given, account: str) -> Response[bytes]:
+def show_account(request: Asked, desk: Given, account: FromPath[str]) -> Response[bytes]:
     """One account."""
     session: Session = request.scope["user"]
     tenant, now, name = session.member.tenant, desk.now(), account.removeprefix("/")

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from goodsend.cases.workflow import OUTCOMES
 from goodsend.console import wording
@@ -105,12 +106,14 @@ def show_cases(request: Asked, desk: Given) -> Response[bytes]:
 
 
 @get("/cases/{case_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_case(request: Asked, desk: Given, case_id: str) -> Response[bytes]:
+def show_case(request: Asked, desk: Given, case_id: FromPath[str]) -> Response[bytes]:
     """One case with its evidence and what can be done."""
     return _case_page(request, desk, case_id)
 
 
-def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", status: int = 200) -> Response[bytes]:
+def _case_page(
+    request: Asked, desk: Desk, case_id: str, *, conflict: str = "", problem: str = "", status: int = 200
+) -> Response[bytes]:
     session: Session = request.scope["user"]
     tenant, pack = session.member.tenant, desk.pack(session)
     with desk.pool.connection() as connection:
@@ -129,6 +132,8 @@ def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", 
         note_view(connection, session, content, desk.now(), {"case": case.id})
     masked = is_masked(session.member.role)
     facts = fact_groups(shown.facts, shown.event.kind, pack.catalog, masked) if shown else []
+    acting = [hit for hit in shown.decision.hits if hit.acts] if shown else []
+    hits = sorted(acting, key=lambda hit: -hit.severity)
     return desk.page(
         request,
         "case.html",
@@ -136,10 +141,12 @@ def _case_page(request: Asked, desk: Desk, case_id: str, *, conflict: str = "", 
         here="cases",
         case=case,
         conflict=conflict,
+        problem=problem,
         evidence=evidence,
         opening=evidence[-1] if evidence else None,
         shown=shown,
-        hits=[hit for hit in shown.decision.hits if hit.acts] if shown else [],
+        hits=hits,
+        likely=hits[0].policy if hits else case.policy,
         story=story(steps),
         others=[other for other in earlier.items if other.id != case.id],
         account=account,
@@ -222,7 +229,7 @@ def _possible(case: Case, shown: explore.EventDetail | None, pack: Pack) -> list
 
 
 @post("/cases/{case_id:str}", opt={"role": "analyst"}, sync_to_thread=True, include_in_schema=False, status_code=200)
-def act_on_case(request: Asked, desk: Given, case_id: str) -> Response[Any]:
+def act_on_case(request: Asked, desk: Given, case_id: FromPath[str]) -> Response[Any]:
     """Take one step; the second of two people who act at once is told who was first."""
     form = request.state["form"]
     verb = str(form.get("verb", ""))
@@ -230,16 +237,16 @@ def act_on_case(request: Asked, desk: Given, case_id: str) -> Response[Any]:
     version = str(form.get("version", ""))
     session: Session = request.scope["user"]
     if verb not in wording.VERBS or not version.isdecimal():
-        return _case_page(request, desk, case_id, conflict="The form was not complete.", status=400)
+        return _case_page(request, desk, case_id, problem="The form was not complete.", status=400)
     if verb in ("noted", "asked", "answered", "decided", "reopened") and not note:
-        return _case_page(request, desk, case_id, conflict="A few words are needed for this step.", status=400)
+        return _case_page(request, desk, case_id, problem="A few words are needed for this step.", status=400)
     try:
         with desk.pool.connection() as connection:
             _act(connection, desk, session, case_id, verb, int(version), note, form)
     except Conflict as error:
-        return _case_page(request, desk, case_id, conflict=f"{str(error)[:1].upper()}{str(error)[1:]}.", status=409)
+        return _case_page(request, desk, case_id, conflict=f"{error}.", status=409)
     except ValueError as error:
-        return _case_page(request, desk, case_id, conflict=str(error), status=400)
+        return _case_page(request, desk, case_id, problem=str(error), status=400)
     return go(f"/cases/{path_of(case_id)}", verb)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromPath
 from markupsafe import Markup
 from selectolax.lexbor import LexborHTMLParser
 
@@ -146,7 +147,7 @@ def _words(html: str | None) -> str:
 
 
 @get("/preview/{digest:path}", opt={"role": "analyst"}, sync_to_thread=True, include_in_schema=False)
-def show_preview(request: Asked, desk: Given, digest: str) -> Response[bytes]:
+def show_preview(request: Asked, desk: Given, digest: FromPath[str]) -> Response[bytes]:
     """The sanitised page itself, for the sandboxed frame."""
     session: Session = request.scope["user"]
     pack = desk.pack(session)

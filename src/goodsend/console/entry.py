@@ -7,21 +7,24 @@ Origin). The cookie is HttpOnly and SameSite=Lax, with the `__Host-` prefix wher
 
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 from litestar.exceptions import PermissionDeniedException
-from litestar.params import Dependency
+from litestar.params import SkipValidation
 
 from goodsend.console.desk import Asked, Desk, answer, go
 from goodsend.kit.clock import SECOND
+from goodsend.kit.errors import NotFound
 from goodsend.store import members, views
 from goodsend.store.members import SESSION, Session, SignIn
 
-Given = Annotated[Desk, Dependency(skip_validation=True)]
+Given = NamedDependency[SkipValidation[Desk]]
+"""The desk, as handlers take it."""
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_BYTES: Final = 200_000
@@ -43,6 +46,8 @@ def entry_check(desk: Desk) -> Callable[[Request[Any, Any, Any]], Awaitable[Resp
             if not comes_from_here(request, desk.public_host):
                 raise PermissionDeniedException("This request comes from another site.")
             request.state["form"] = await request.form()
+        if _holds_nul(request):
+            raise NotFound("there is no such thing: the address or the form holds a NUL character")
         if needs.get("public"):
             return None
         session = await sync_to_thread(_session, desk, request)
@@ -57,6 +62,13 @@ def entry_check(desk: Desk) -> Callable[[Request[Any, Any, Any]], Awaitable[Resp
         return None
 
     return check
+
+
+def _holds_nul(request: Asked) -> bool:
+    """Say whether a NUL came in, which the database cannot even be asked about."""
+    form = request.state["form"].multi_items() if "form" in request.state else ()
+    texts = (*(value for _, value in form), *(value for _, value in request.query_params.multi_items()))
+    return "\0" in request.scope["path"] or any("\0" in str(text) for text in texts)
 
 
 def _session(desk: Desk, request: Asked) -> Session | None:

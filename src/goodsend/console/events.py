@@ -4,6 +4,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from goodsend.console.contents import note_view, shown_content
 from goodsend.console.desk import Asked, personal_fields, personal_texts
@@ -66,7 +67,7 @@ def show_events(request: Asked, desk: Given) -> Response[bytes]:
 
 
 @get("/events/{event_id:path}", sync_to_thread=True, include_in_schema=False)
-def show_event(request: Asked, desk: Given, event_id: str) -> Response[bytes]:
+def show_event(request: Asked, desk: Given, event_id: FromPath[str]) -> Response[bytes]:
     """One event: the answer, why, what would change it, its content, its facts."""
     session: Session = request.scope["user"]
     tenant, pack = session.member.tenant, desk.pack(session)
@@ -89,7 +90,7 @@ def show_event(request: Asked, desk: Given, event_id: str) -> Response[bytes]:
         decision=decision,
         detail=detail,
         summary=summary(decision),
-        acting=[hit for hit in decision.hits if hit.acts],
+        acting=sorted((hit for hit in decision.hits if hit.acts), key=lambda hit: -hit.severity),
         shadowed=[hit for hit in decision.hits if not hit.acts],
         explained=explanations(decision.hits, detail.facts, pack, current),
         content=content,

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from goodsend.console.desk import Asked, go, path_of
 from goodsend.console.entry import Given
@@ -31,7 +32,7 @@ def show_rules(request: Asked, desk: Given) -> Response[bytes]:
 
 
 @get("/rules/{rule_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_rule(request: Asked, desk: Given, rule_id: str) -> Response[bytes]:
+def show_rule(request: Asked, desk: Given, rule_id: FromPath[str]) -> Response[bytes]:
     """One rule with what it reads, its hits and its cases."""
     session: Session = request.scope["user"]
     pack, now, tenant = desk.pack(session), desk.now(), session.member.tenant
@@ -59,7 +60,7 @@ def show_lists(request: Asked, desk: Given) -> Response[bytes]:
 
 
 @get("/lists/{name:str}", sync_to_thread=True, include_in_schema=False)
-def show_list(request: Asked, desk: Given, name: str) -> Response[bytes]:
+def show_list(request: Asked, desk: Given, name: FromPath[str]) -> Response[bytes]:
     """One list: own entries, and the beginning of what the pack brings."""
     session: Session = request.scope["user"]
     pack = desk.pack(session)
@@ -82,7 +83,7 @@ def show_list(request: Asked, desk: Given, name: str) -> Response[bytes]:
 
 
 @post("/lists/{name:str}", opt={"role": "lead"}, sync_to_thread=True, include_in_schema=False, status_code=200)
-def change_list(request: Asked, desk: Given, name: str) -> Response[Any]:
+def change_list(request: Asked, desk: Given, name: FromPath[str]) -> Response[Any]:
     """Add an own entry with a reason and an end, or take one off."""
     session: Session = request.scope["user"]
     form = request.state["form"]

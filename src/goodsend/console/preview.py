@@ -86,7 +86,8 @@ def sanitise(html: str) -> SafeHtml:
         _count(removed, "characters past the limit", len(html) - HTML_LIMIT)
         html = html[:HTML_LIMIT]
     if is_costly(html):
-        words = printable(_TAG.sub(" ", html))
+        lines = (" ".join(line.split()) for line in _TAG.sub(" ", html).splitlines())
+        words = printable("\n".join(line for line in lines if line))
         return SafeHtml(f"<pre>{escape(words)}</pre>", {**removed, "markup (too much of it)": 1})
     tree = LexborHTMLParser(html)
     body = tree.body

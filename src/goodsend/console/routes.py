@@ -9,6 +9,7 @@ import psycopg_pool
 from litestar import Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from goodsend.console import accounts, cases, contents, entry, events, house, judging, overview
@@ -22,7 +23,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 
 @get("/assets/{name:str}", opt={"public": True}, sync_to_thread=False, include_in_schema=False)
-def show_asset(request: Asked, desk: Given, name: str) -> Response[bytes]:
+def show_asset(request: Asked, desk: Given, name: FromPath[str]) -> Response[bytes]:
     """A built script or style; its name carries its content, so browsers keep it for good."""
     asset = desk.assets.files.get(name)
     if asset is None:
@@ -40,6 +41,13 @@ def show_icon(desk: Given) -> Response[bytes]:
     return answer(asset.body, asset.media_type, headers={"Cache-Control": "public, max-age=86400"})
 
 
+@get("/{way:path}", opt={"public": True}, sync_to_thread=False, include_in_schema=False)
+def show_nowhere(way: FromPath[str]) -> Response[bytes]:
+    """Any other address."""
+    del way
+    raise NotFound("there is no such page")
+
+
 def build_console(installation: Installation) -> list[ControllerRouterHandler]:
     """Return the console's routes for `Litestar(route_handlers=…)`. Raises Misconfigured when it was not built."""
     desk = Desk(installation)
@@ -48,6 +56,7 @@ def build_console(installation: Installation) -> list[ControllerRouterHandler]:
         route_handlers=[
             show_asset,
             show_icon,
+            show_nowhere,
             entry.show_sign_in,
             entry.sign_in,
             entry.sign_out,
