@@ -5,6 +5,7 @@ import socket
 import uvicorn
 from litestar import Litestar
 
+from goodsend.api import problems
 from goodsend.api.openapi import openapi_config
 from goodsend.api.routes import build_api
 from goodsend.console.routes import build_console
@@ -17,6 +18,7 @@ def build_app(installation: Installation) -> Litestar:
     return Litestar(
         route_handlers=[*build_api(installation), *build_console(installation)],
         openapi_config=openapi_config(),
+        exception_handlers={Exception: problems.answer},  # paths that neither knows; the console has its own
         logging_config=None,  # the process that serves sets up logging
         request_max_body_size=installation.settings.body_limit_bytes,
     )
