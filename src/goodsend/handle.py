@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -28,8 +29,12 @@ from goodsend.pipeline import Known, Outcome, entities_of, process
 from goodsend.settings import Settings
 from goodsend.store import accounts, casework, contents, lists, log, notices, outbox, rejections
 from goodsend.store.connection import Connection, Pool
+from goodsend.store.jsonable import encode
 
 _LOG = logging.getLogger("goodsend.engine")
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""What psycopg raises when the server, its disk or the way to it is gone, rather than when we asked for nonsense."""
+
 _MOST_PER_TRANSACTION = 2_000
 _LISTS_FRESH: Micros = 1 * SECOND
 PROFILE_FIELDS = ("plan", "country", "email", "name", "company", "website", "domain", "phone", "vertical")
@@ -54,6 +59,14 @@ class Busy(Retryable):
     """More is waiting for the engine than it will take on; slow down and try again."""
 
 
+class _Unjudged(Exception):  # noqa: N818 - never leaves this module
+    """Judging these events broke, and the windows may hold them: carries their ids."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(ids)))
+        self.ids = ids
+
+
 class _Work(msgspec.Struct):
     tenant: str
     items: Sequence[object]
@@ -67,12 +80,16 @@ class _Tenant:
     def __init__(self, pack: Pack, limits: EventLimits, late_horizon: Micros) -> None:
         self.pack = pack
         self.reader = Reader(pack.kinds, limits, pack.address_rules)
-        self.windows = Windows(
-            pack.plan, late_horizon, pack.list_values
-        )  # not the tenant's own: a replay must see the same
-        self.arrival = 0
+        self._late_horizon = late_horizon
+        self.clear_windows()
         self.lists: Mapping[str, frozenset[str]] = {}
         self.lists_at: Micros = -(2**62)
+
+    def clear_windows(self) -> None:
+        """Begin again before the first event."""
+        # The pack's lists, not the tenant's own: a replay must see the same.
+        self.windows = Windows(self.pack.plan, self._late_horizon, self.pack.list_values)
+        self.arrival = 0
 
 
 class Engine:
@@ -136,7 +153,7 @@ class Engine:
         Hand in items (decoded JSON, or bytes of one JSON value each); the future holds one Answer an item, in order.
 
         Raises Busy when too much waits already, Retryable when the engine is stopping. The future raises Retryable
-        when the database was away: nothing of the submission was kept then, and it may be sent again.
+        when the database was away: send it again then; should some of it have been kept, that is answered as duplicate.
         """
         work = _Work(tenant, items, source, Future())
         with self._guard:
@@ -168,7 +185,8 @@ class Engine:
                 size += len(work.items)
             by_tenant: dict[str, list[_Work]] = {}
             for work in batch:
-                by_tenant.setdefault(work.tenant, []).append(work)
+                if work.future.set_running_or_notify_cancel():  # from here on nobody can cancel it
+                    by_tenant.setdefault(work.tenant, []).append(work)
             for tenant, works in by_tenant.items():
                 self._serve(tenant, works)
             with self._guard:
@@ -178,10 +196,8 @@ class Engine:
         """Answer these submissions; when they fail together, one by one, so that none harms another."""
         try:
             answers = self._handle(tenant, works)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            self._forget(tenant)
-            for work in works:
-                work.future.set_exception(Retryable(f"the database is away: {error}"))
+        except _AWAY as error:
+            self._fail(tenant, works, error)
             return
         except Exception:  # noqa: BLE001 - the outermost loop: what one event breaks must not stop the others
             self._forget(tenant)
@@ -197,44 +213,62 @@ class Engine:
     def _isolate(self, tenant: str, work: _Work) -> None:
         """Find the item that cannot be handled, reject it, and answer the rest."""
         answers: list[Answer] = []
-        for item in work.items:
-            try:
-                answers += self._handle(tenant, [_Work(tenant, [item], work.source, work.future)])[0]
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                self._forget(tenant)
-                work.future.set_exception(Retryable(f"the database is away: {error}"))
-                return
-            except Exception:  # noqa: BLE001 - as above
-                self._forget(tenant)
-                _LOG.exception("an event of tenant %s could not be handled", tenant)
-                answers.append(self._give_up(tenant, item, work.source))
+        try:
+            for item in work.items:
+                try:
+                    answers += self._handle(tenant, [_Work(tenant, [item], work.source, work.future)])[0]
+                except _AWAY:
+                    raise
+                except Exception:  # noqa: BLE001 - as above
+                    self._forget(tenant)
+                    _LOG.exception("an event of tenant %s could not be handled", tenant)
+                    answers.append(self._give_up(tenant, item, work.source))
+        except Exception as error:  # noqa: BLE001 - not even the rejection could be kept
+            self._fail(tenant, [work], error)
+            return
         work.future.set_result(answers)
 
+    def _fail(self, tenant: str, works: Sequence[_Work], error: Exception) -> None:
+        """Tell who waits to come again, and look which connections are still alive."""
+        self._forget(tenant)
+        for work in works:
+            work.future.set_exception(Retryable(f"the database is away: {error}"))
+        try:
+            self._pool.check()  # a server that was restarted has broken them all; each would fail a batch of its own
+        except psycopg.Error as second:
+            _LOG.warning("the database does not come back: %s", second)
+
     def _give_up(self, tenant: str, item: object, source: str) -> Answer:
-        raw = item if isinstance(item, bytes) else msgspec.json.encode(item)
-        event_id = item.get("id") if isinstance(item, dict) and isinstance(item.get("id"), str) else None
-        rejection = Rejection(
-            "internal_error", "", "goodsend could not handle this event; it is kept", "report it: this is our fault",
-            event_id, raw,
-        )  # fmt: skip
+        rejection = _internal_error(item)
         with self._pool.connection() as connection:
             rejections.add(connection, tenant, source, [rejection], self._now())
-        return Answer("rejected", event_id, rejection=rejection)
+        return Answer("rejected", rejection.item_id, rejection=rejection)
 
     def _forget(self, tenant: str) -> None:
         """Throw away windows that may hold events the database does not; they are read from the log again."""
         self._tenants.pop(tenant, None)
 
     def _handle(self, tenant: str, works: Sequence[_Work]) -> list[list[Answer]]:
+        unjudged: frozenset[str] = frozenset()
+        while True:
+            state = self._state(tenant)
+            try:
+                # Commits at the end of the block, rolls back on an exception.
+                with self._pool.connection() as connection:
+                    log.lock_tenant(connection, tenant)
+                    _catch_up(connection, tenant, state)
+                    return _handle_batch(connection, tenant, state, works, self._now(), unjudged)
+            except _Unjudged as broken:
+                # Found all at once, because for each return the windows are read from the log again.
+                self._forget(tenant)
+                unjudged |= broken.ids
+
+    def _state(self, tenant: str) -> _Tenant:
         pack = self._pack_of(tenant)
         state = self._tenants.get(tenant)
         if state is None or state.pack.version != pack.version:
             state = self._tenants[tenant] = _Tenant(pack, self._limits, self._settings.late_horizon)
-        now = self._now()
-        with self._pool.connection() as connection:  # commits at the end of the block, rolls back on an exception
-            log.lock_tenant(connection, tenant)
-            _catch_up(connection, tenant, state)
-            return _handle_batch(connection, tenant, state, works, now)
+        return state
 
 
 def _catch_up(connection: Connection, tenant: str, state: _Tenant) -> None:
@@ -242,6 +276,8 @@ def _catch_up(connection: Connection, tenant: str, state: _Tenant) -> None:
     last = log.last_arrival(connection, tenant)
     if last == state.arrival:
         return
+    if last < state.arrival:  # the database was put back to an earlier state behind our back
+        state.clear_windows()
     for arrival, event in log.tail(connection, tenant, state.arrival):
         state.windows.observe(event, entities_of(event, state.pack))
         state.arrival = arrival
@@ -253,16 +289,27 @@ def _handle_batch(
     state: _Tenant,
     works: Sequence[_Work],
     now: Micros,
+    unjudged: frozenset[str],
 ) -> list[list[Answer]]:
     pack = state.pack
     read = [[state.reader.read(item, tenant, now) for item in work.items] for work in works]
+    if unjudged:
+        read = [_refuse(work.items, items, unjudged) for work, items in zip(works, read, strict=True)]
     fresh, repeats, refused = _sort_out(connection, tenant, read)
     known = _gather(connection, tenant, state, list(fresh.values()), now)
     outcomes: dict[str, Outcome] = {}
+    broken: set[str] = set()
     for event_id, arrived in fresh.items():
-        outcome = process(arrived, known, state.windows, pack)
+        try:
+            outcome = process(arrived, known, state.windows, pack)
+        except Exception:  # noqa: BLE001 - one event that breaks must not stop the others
+            _LOG.exception("an event of tenant %s could not be judged", tenant)
+            broken.add(event_id)
+            continue
         known.learn(outcome)
         outcomes[event_id] = outcome
+    if broken:
+        raise _Unjudged(frozenset(broken))
     first_arrival = state.arrival + 1
     _apply(connection, tenant, pack, list(outcomes.values()), first_arrival, now)
     state.arrival += len(outcomes)
@@ -276,6 +323,32 @@ def _handle_batch(
         if rejected:
             rejections.add(connection, tenant, work.source, rejected, now)
     return answers
+
+
+def _refuse(
+    items: Sequence[object], read: Sequence[Arrived | Rejection], unjudged: frozenset[str]
+) -> list[Arrived | Rejection]:
+    """Put a rejection in the place of each event that cannot be judged."""
+    return [
+        _internal_error(item) if isinstance(found, Arrived) and found.event.id in unjudged else found
+        for item, found in zip(items, read, strict=True)
+    ]
+
+
+def _internal_error(item: object) -> Rejection:
+    if isinstance(item, bytes):
+        raw = item
+        with suppress(msgspec.MsgspecError, UnicodeError):
+            item = msgspec.json.decode(item)
+    else:
+        raw = b""
+        with suppress(TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+            raw = bytes(encode(item))
+    event_id = item.get("id") if isinstance(item, dict) else None
+    return Rejection(
+        "internal_error", "", "goodsend could not handle this event; it is kept", "report it: this is our fault",
+        event_id if isinstance(event_id, str) else None, raw,
+    )  # fmt: skip
 
 
 def _sort_out(
