@@ -51,7 +51,7 @@ def build(root: Path) -> None:
 
 
 def sources_digest(web: Path) -> str:
-    """Return the hexadecimal SHA-256 over the names and bytes of every source below `web`, installed packages left out."""
+    """Return the SHA-256 (hexadecimal) over names and bytes of all sources below `web`, installed packages left out."""
     digest = hashlib.sha256()
     for path in sorted(path for path in web.rglob("*") if path.is_file()):
         name = path.relative_to(web)

@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, live_server: Live) -> Iterator[Visit]:
-    """`visit(role="admin", width=1280, dark=False)`: a signed-in page; scripts that fail or break the CSP fail the test."""
+    """`visit(role, width=…, dark=…)`: a page, signed in. Scripts that fail or break the policy fail the test."""
     contexts = []
     said: list[str] = []
 

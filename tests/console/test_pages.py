@@ -25,8 +25,8 @@ def place_of(live: Live, place: str) -> str:
         ),
         "CONTENT": (
             "/events/",
-            "SELECT d.event_id FROM decision d JOIN event e USING (tenant, day, arrival) WHERE d.tenant = %s"
-            " AND e.content IS NOT NULL ORDER BY d.severity DESC, d.at LIMIT 1",
+            """SELECT d.event_id FROM decision d JOIN event e USING (tenant, day, arrival) WHERE d.tenant = %s
+                AND e.content IS NOT NULL ORDER BY d.severity DESC, d.at LIMIT 1""",
         ),
         "CASE": ("/cases/", "SELECT case_id FROM casework WHERE tenant = %s ORDER BY severity DESC, number LIMIT 1"),
         "ACCOUNT": (
