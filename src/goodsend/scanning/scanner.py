@@ -64,6 +64,7 @@ def _measures(material: Material, scanner: Scanner, signal_count: int) -> dict[s
         "s.link_count": len(targets),
         "s.link_hosts": tuple(dict.fromkeys(target.host for target in targets if target.host)),
         "s.link_domains": tuple(dict.fromkeys(target.domain for target in targets if target.domain)),
+        "s.lookalike_hosts": tuple(material.lookalikes),
         "s.urls": tuple(target.link.url[:2000] for target in targets[:100]),
         "s.subject": material.subject,
         "s.text": material.clean[: scanner.limits.fact_chars] or None,

@@ -108,6 +108,7 @@ MEASURES: tuple[Fact, ...] = (
     Fact("s.link_count", FactType.INTEGER, "distinct links in the content", "links"),
     Fact("s.link_hosts", FactType.TEXTS, "hosts the links lead to"),
     Fact("s.link_domains", FactType.TEXTS, "registrable domains the links lead to"),
+    Fact("s.lookalike_hosts", FactType.TEXTS, "hosts in links or addresses that look like a brand's"),
     Fact("s.urls", FactType.TEXTS, "the links themselves, as written"),
     Fact("s.from_name", FactType.TEXT, "display name in From", personal=True),
     Fact("s.from_domain", FactType.TEXT, "host of the From address"),
