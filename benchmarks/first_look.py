@@ -1,7 +1,7 @@
 """
 From `git clone` to a console that shows decisions: seconds, with warm package caches and with empty ones.
 
-Clones this repository's last commit into a fresh folder and runs `./dev demo` there, as a new user would. `--cold` gives
+Clones the last commit into a fresh folder and runs `./dev demo` there, as a new user would. `--cold` gives
 uv, pip and npm empty caches. The last line is one JSON object.
 """
 
