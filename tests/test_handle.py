@@ -57,7 +57,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def tenant(request: pytest.FixtureRequest) -> str:
     """A tenant nobody else uses."""
-    return request.node.name[:60].split("[")[0].lower()
+    name: str = request.node.name
+    return name[:60].lower()
 
 
 @pytest.fixture

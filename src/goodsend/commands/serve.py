@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,21 @@ def working(installation: Installation) -> Iterator[None]:
         installation.engine.close()
 
 
+def end_orderly() -> None:
+    """
+    Let SIGTERM end this process like a return: what was taken is answered, the worker and the database come to rest.
+
+    Exit code 0, because being told to stop is no failure. Without this uvicorn, after it has stopped serving, lets the
+    signal kill the process.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
+
+
 def address_of(settings: Settings, port: int) -> str:
     """Return the address people reach the console at."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -42,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
+    end_orderly()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
