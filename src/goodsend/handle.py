@@ -116,6 +116,7 @@ class Engine:
         self._waiting = 0
         self._guard = threading.Lock()
         self._closed = False
+        self._warming: list[Future[list[Answer]]] = []
 
     @property
     def waiting(self) -> int:
@@ -126,6 +127,11 @@ class Engine:
     def is_running(self) -> bool:
         """True while the engine's thread takes submissions."""
         return self._thread is not None and self._thread.is_alive() and not self._closed
+
+    @property
+    def is_warm(self) -> bool:
+        """True when every log that `warm` asked for is in the windows."""
+        return all(future.done() for future in self._warming)
 
     def start(self) -> None:
         """Begin to work; a second call does nothing."""
@@ -144,9 +150,8 @@ class Engine:
             self._thread.join(timeout=30)
 
     def warm(self, tenants: Iterable[str]) -> None:
-        """Read these tenants' logs into their windows before the first event comes."""
-        for tenant in tenants:
-            self.submit(tenant, []).result()
+        """Begin to read these tenants' logs into their windows, before the first event comes; see `is_warm`."""
+        self._warming = [self.submit(tenant, []) for tenant in tenants]
 
     def submit(self, tenant: str, items: Sequence[object], source: str = "api") -> "Future[list[Answer]]":
         """

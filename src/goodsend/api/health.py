@@ -86,5 +86,7 @@ def _database(installation: Installation) -> list[Check]:
 
 
 def _engine(installation: Installation) -> Check:
-    running = installation.engine.is_running
-    return Check("engine", running, None if running else "it does not take events")
+    engine = installation.engine
+    if not engine.is_running:
+        return Check("engine", False, "it does not take events")
+    return Check("engine", engine.is_warm, None if engine.is_warm else "it reads the log into its windows")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from goodsend import worker
 from goodsend.server import Server, listen
 from goodsend.settings import Settings
+from goodsend.store import tenants
 from goodsend.wiring import Installation, install
 
 
@@ -19,6 +20,8 @@ def working(installation: Installation) -> Iterator[None]:
     """Keep the engine and the worker running for a while."""
     stop = threading.Event()
     installation.engine.start()
+    with installation.pool.connection() as connection:
+        installation.engine.warm(tenants.names(connection))
     drain = threading.Thread(target=worker.run, args=(installation, stop), name="worker")
     drain.start()
     try:
