@@ -12,6 +12,8 @@ from goodsend.console.routes import build_console
 from goodsend.kit.errors import Misconfigured
 from goodsend.wiring import Installation
 
+_BACKLOG = 2_048
+
 
 def build_app(installation: Installation) -> Litestar:
     """Return the ASGI application of an installation."""
@@ -31,6 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         server.bind((host, port))
+        server.listen(_BACKLOG)  # now, not when serving begins: who comes before that waits, and is not refused
     except OSError as error:
         server.close()
         raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}") from error
