@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "tutorial" / "first-rule.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PATIENCE_S = 180
 DOOR = """#!/bin/sh
 # Stands in for ./dev: the same words, with a small world, any free port, and a demo that runs in the background.
 word=$1; shift
@@ -76,8 +78,15 @@ class Shell:
         assert self.bash.stdout is not None
         self.bash.stdin.write(f"{commands}\necho; echo '--done--'\n")
         self.bash.stdin.flush()
-        lines = list(iter(self.bash.stdout.readline, "--done--\n"))
-        return "".join(lines).strip()
+        lines = []
+        alarm = threading.Timer(PATIENCE_S, self.bash.kill)
+        alarm.start()
+        for line in self.bash.stdout:
+            if line == "--done--\n":
+                alarm.cancel()
+                return "".join(lines).strip()
+            lines.append(line)
+        raise AssertionError(f"the shell ended: {''.join(lines)}")
 
     def printed(self, word: str) -> list[str]:
         """Return the words of the line of the demo that begins so."""
