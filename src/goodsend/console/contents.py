@@ -9,19 +9,20 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 from markupsafe import Markup
-from selectolax.lexbor import LexborHTMLParser
 
 from goodsend.console.assets import BUILT
 from goodsend.console.desk import PAGE_HEADERS, Asked, answer
 from goodsend.console.entry import Given
 from goodsend.console.highlight import excerpt, marked
+from goodsend.console.links import TAG_LIMIT, Link, links_of
 from goodsend.console.masking import is_masked
-from goodsend.console.preview import HTML_LIMIT, Link, document, is_costly, links_of, sanitise, source_text
+from goodsend.console.preview import HTML_LIMIT, document, sanitise, source_text
 from goodsend.events.mime import Attachment, Message, read_content
 from goodsend.kit.clock import Micros
 from goodsend.kit.errors import NotFound
 from goodsend.kit.text import printable
 from goodsend.pack import Pack
+from goodsend.scanning.hypertext import read_html
 from goodsend.scanning.model import Signal
 from goodsend.store import audit, contents
 from goodsend.store.connection import Connection
@@ -135,15 +136,9 @@ def _words(html: str | None) -> str:
     """Return the words of a page that has no text of its own."""
     if not html:
         return "It has no text."
-    if is_costly(html[:HTML_LIMIT]):
-        return "Its markup is too large to take the words out; see the source."
-    tree = LexborHTMLParser(html[:HTML_LIMIT])
-    for node in tree.css("script, style, noscript, template, title"):
-        node.decompose()
-    body = tree.body
-    lines = (body.text(separator="\n") if body else "").splitlines()
-    words = [" ".join(line.split()) for line in lines]
-    return printable("\n".join(line for line in words if line)) or "It has no words."
+    page = read_html(html[:HTML_LIMIT], TAG_LIMIT, 0)
+    rest = "\n… its markup is too large to take all words out; see the source." if page.cut else ""
+    return printable(page.visible) + rest if page.visible else rest.strip() or "It has no words."
 
 
 @get("/preview/{digest:path}", opt={"role": "analyst"}, sync_to_thread=True, include_in_schema=False)

@@ -15,6 +15,7 @@ import msgspec
 _TAG = re.compile(
     r"""<(/?)([a-zA-Z][^\s/>]{0,60}+)((?>[^>=]*)(?:=(?>\s*)(?:"[^"]*"|'[^']*'|[^\s>"'][^\s>]*+|(?=>))(?>[^>=]*))*+)>"""
 )
+_OPENING = re.compile(r"<(?=[a-zA-Z!]|[/?](?s:.))")
 _ATTRIBUTE = re.compile(
     r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:(?>\s*)=(?>\s*)(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*+)|))?"""
 )
@@ -136,12 +137,64 @@ class _Anchor(msgspec.Struct):
     first_piece: int
 
 
-class _Reader:
-    """The state of one pass. Methods take the place of their tag in the source."""
+class Pass:
+    """
+    One linear pass over the tags of a document. What is to come of text and tags is for subclasses to say; all methods
+    take places in the source. Comments and declarations count as tags, so that the limit bounds all work.
+    """
 
-    def __init__(self, html: str, max_tags: int, max_links: int) -> None:
+    def __init__(self, html: str, max_tags: int) -> None:
         self.html = html
         self.max_tags = max_tags
+
+    def read(self) -> bool:
+        """Read the whole document; True when the limit on tags ended it early."""
+        html, at, tags = self.html, 0, 0
+        search, match, find = _OPENING.search, _TAG.match, html.find
+        while opening := search(html, at):
+            opened = opening.start()
+            if opened > at:
+                self.text(at, opened)
+            tags += 1
+            if tags > self.max_tags:
+                return True
+            found = match(html, opened)
+            if found:
+                at = self.tag(found)
+                continue
+            follows = html[opened + 1]
+            if follows == "!":
+                at = _past_comment(html, opened)
+            elif follows in "?/":
+                closed = find(">", opened)
+                at = closed + 1 if closed >= 0 else len(html)
+            else:
+                return False  # a tag that never ends: browsers drop it and what follows
+        if at < len(html):
+            self.text(at, len(html))
+        return False
+
+    def text(self, start: int, end: int) -> None:
+        """Take a piece of text, references in it as written."""
+        raise NotImplementedError
+
+    def tag(self, found: "re.Match[str]") -> int:
+        """Take one tag (groups: `/` of an end tag, name, attributes); return where reading goes on."""
+        raise NotImplementedError
+
+    def raw_end(self, name: str, start: int) -> int | None:
+        """Return where the raw text of an element that began at `start` ends; None for elements that hold tags."""
+        if name not in _RAW_END:
+            return None
+        ended = _RAW_END[name].search(self.html, start)
+        return ended.start() if ended else len(self.html)
+
+
+class _Reader(Pass):
+    """The state of one reading."""
+
+    def __init__(self, html: str, max_tags: int, max_links: int) -> None:
+        super().__init__(html, max_tags)
         self.max_links = max_links
         self.pieces: list[str] = []
         self.hidden: list[tuple[str, int]] = []
@@ -157,38 +210,6 @@ class _Reader:
         self.images: list[Image] = []
         self.code: list[Code] = []
 
-    def read(self) -> bool:
-        """Read the whole document; True when the limit on tags ended it early."""
-        html, at, tags = self.html, 0, 0
-        find, match = html.find, _TAG.match
-        while True:
-            opened = find("<", at)
-            if opened < 0:
-                self.text(at, len(html))
-                return False
-            if opened > at:
-                self.text(at, opened)
-            found = match(html, opened)
-            if found:
-                tags += 1
-                if tags > self.max_tags:
-                    return True
-                at = self.tag(found)
-                continue
-            follows = html[opened + 1 : opened + 2]
-            if follows == "!":
-                at = _past_comment(html, opened)
-            elif follows in ("?", "/") and html[opened + 2 : opened + 3]:
-                closed = find(">", opened)
-                at = closed + 1 if closed >= 0 else len(html)
-            elif follows.isascii() and follows.isalpha():
-                at = len(html)  # a tag that never ends: browsers drop it and what follows
-            else:
-                self.text(opened, opened + 1)
-                at = opened + 1
-            if at >= len(html):
-                return False
-
     def text(self, start: int, end: int) -> None:
         piece = decode_references(self.html[start:end])
         if self.is_hidden:
@@ -198,7 +219,6 @@ class _Reader:
             self.pieces.append(piece)
 
     def tag(self, found: "re.Match[str]") -> int:
-        """Take one tag; return where reading goes on."""
         name = found.group(2).lower()
         if name in _BREAKS:
             self.pieces.append("\n")
@@ -207,30 +227,29 @@ class _Reader:
             return found.end()
         raw = found.group(3)
         style_matters = "style" in raw or "hidden" in raw or "color" in raw or "STYLE" in raw or "Style" in raw
-        attributes = _attributes(raw) if name in _READ or style_matters else {}
+        attributes = attributes_of(raw) if name in _READ or style_matters else {}
         if name not in _VOID and not (raw.endswith("/") and name in ("path", "use", "rect", "circle")):
             self.open(name, attributes)
         if name in _READ:
             self.element(name, attributes, found)
         if "on" in raw and _HANDLER.search(raw):
             self.code.append(Code("an event handler", found.group()[:_CODE_CHARS], found.start(), found.end()))
-        if name in _RAW_END:
-            return self.raw(name, found.end())
+        end = self.raw_end(name, found.end())
+        if end is not None:
+            self.raw(name, found.end(), end)
+            return end
         if name == "plaintext":
             self.text(found.end(), len(self.html))
             return len(self.html)
         return found.end()
 
-    def raw(self, name: str, start: int) -> int:
-        ended = _RAW_END[name].search(self.html, start)
-        end = ended.start() if ended else len(self.html)
+    def raw(self, name: str, start: int, end: int) -> None:
         if name == "title" and not self.title:
             self.title = " ".join(decode_references(self.html[start : min(end, start + 1000)]).split())
         elif name == "textarea":
             self.text(start, end)
         elif name == "script" and end > start:
             self.code.append(Code("a script", self.html[start : min(end, start + _CODE_CHARS)], start, end))
-        return end
 
     def open(self, name: str, attributes: dict[str, _Value]) -> None:
         top = self.stack[-1].tag if self.stack else ""
@@ -358,7 +377,7 @@ def _past_comment(html: str, opened: int) -> int:
     return closed + 3 if closed >= 0 else len(html)
 
 
-def _attributes(raw: str) -> dict[str, _Value]:
+def attributes_of(raw: str) -> dict[str, _Value]:
     """Return value and its place in `raw` by lower-case name; the first of a name counts, at most 200."""
     found: dict[str, _Value] = {}
     for count, match in enumerate(_ATTRIBUTE.finditer(raw)):
