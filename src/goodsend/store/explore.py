@@ -139,13 +139,14 @@ _DECISION_FIELDS = (
 
 def decisions(
     connection: Connection, tenant: str, *, kind: str | None = None, account: str | None = None,
-    verdicts: Collection[str] = (), rule: str | None = None, since: Micros | None = None, until: Micros | None = None,
-    cursor: str | None = None, limit: int = 50,
+    verdicts: Collection[str] = (), rule: str | None = None, shadow: bool = False, since: Micros | None = None,
+    until: Micros | None = None, cursor: str | None = None, limit: int = 50,
 ) -> Page[DecisionRow]:  # fmt: skip
     """
     Return decisions, latest event first.
 
-    `rule` finds those in which it acted; `since` is included, `until` is not; no verdicts means any.
+    `rule` finds those in which it acted, with `shadow` also those in which it fired without effect; `since` is
+    included, `until` is not; no verdicts means any.
     """
     limit = bounded(limit)
     place = place_of(cursor, int, int)
@@ -155,7 +156,8 @@ def decisions(
         *([("account = %s", key(account))] if account is not None else []),
         *([("verdict = ANY(%s)", list(verdicts))] if verdicts else []),
         *([("verdict <> 'allow' AND %s", True)] if verdicts and "allow" not in verdicts else []),
-        *([("rules @> ARRAY[%s] AND rules <> '{}'", clean(rule))] if rule is not None else []),
+        *([("rules @> ARRAY[%s] AND rules <> '{}'", clean(rule))] if rule is not None and not shadow else []),
+        *([("%s = ANY(rules || shadow)", clean(rule))] if rule is not None and shadow else []),
         *([("at >= %s", At(since)), ("day >= %s", date_of(since))] if since is not None else []),
         *([("at < %s", At(until)), ("day <= %s", date_of(until))] if until is not None else []),
     ]
@@ -177,13 +179,13 @@ def decisions(
 
 def events(
     connection: Connection, tenant: str, *, kind: str | None = None, account: str | None = None,
-    verdicts: Collection[str] = (), rule: str | None = None, since: Micros | None = None, until: Micros | None = None,
-    cursor: str | None = None, limit: int = 50,
+    verdicts: Collection[str] = (), rule: str | None = None, shadow: bool = False, since: Micros | None = None,
+    until: Micros | None = None, cursor: str | None = None, limit: int = 50,
 ) -> Page[EventRow]:  # fmt: skip
     """Return events with what was decided on them, latest first; filters as for `decisions`."""
     found = decisions(
-        connection, tenant, kind=kind, account=account, verdicts=verdicts, rule=rule, since=since, until=until,
-        cursor=cursor, limit=limit,
+        connection, tenant, kind=kind, account=account, verdicts=verdicts, rule=rule, shadow=shadow, since=since,
+        until=until, cursor=cursor, limit=limit,
     )  # fmt: skip
     rows = connection.execute(
         "SELECT arrival, channel, received_at, data, content FROM event "

@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 from psycopg.rows import class_row
 
-from goodsend.kit.clock import DAY, Micros, day_of
+from goodsend.kit.clock import DAY, Micros
+from goodsend.kit.errors import NotFound
+from goodsend.store import explore
 from goodsend.store.connection import At, Connection
-from goodsend.store.explore import verdicts_over
 from goodsend.store.jsonable import clean, key
+from goodsend.store.paging import place_of
+from goodsend.store.partitions import date_of
 
 _Row = TypeVar("_Row")
 
@@ -54,18 +57,15 @@ class EventFilter(msgspec.Struct, frozen=True):
 
 
 class EventLine(msgspec.Struct, frozen=True):
-    """One event with its decision, as a line of a list. `day` and `arrival` are its place in the log."""
+    """One event with its decision, as a line of a list, and why it came out so; None where no rule fired."""
 
     event_id: str
     kind: str
-    channel: str | None
     account: str | None
     at: Micros
-    arrival: int
     verdict: str
-    severity: int
-    rules: list[str]
-    shadow: list[str]
+    rules: tuple[str, ...]
+    shadow: tuple[str, ...]
     reason: str | None
 
 
@@ -111,7 +111,7 @@ def arrivals_over_time(connection: Connection, tenant: str, since: Micros, until
     rows = connection.execute(
         """SELECT (extract(epoch FROM decided_at) * 1000000)::bigint / %s AS bucket, 'all', count(*)
              FROM decision WHERE tenant = %s AND decided_at >= %s AND decided_at < %s AND day >= %s GROUP BY bucket""",
-        [step, tenant, At(since), At(until), day_of(since - 2 * DAY)],
+        [step, tenant, At(since), At(until), date_of(since - 2 * DAY)],
     ).fetchall()
     return _buckets(rows, since, until, step)
 
@@ -128,7 +128,7 @@ def verdicts_over_time(
     connection: Connection, tenant: str, since: Micros, until: Micros, step: Micros, account: str | None = None
 ) -> list[Bucket]:
     """Return one bucket per step of event time over [since, until), empty ones included."""
-    found = verdicts_over(connection, tenant, since, until, step=step, account=account)
+    found = explore.verdicts_over(connection, tenant, since, until, step=step, account=account)
     return _buckets([(one.at // step, one.name, one.count) for one in found], since, until, step)
 
 
@@ -142,7 +142,7 @@ def hits_over_time(
                     WHERE tenant = %s AND at >= %s AND at < %s AND day BETWEEN %s AND %s
                       AND (rules <> '{}' OR shadow <> '{}')) AS hit
             GROUP BY rule, bucket""",
-        [step, tenant, At(since), At(until), day_of(since), day_of(until)],
+        [step, tenant, At(since), At(until), date_of(since), date_of(until)],
     ).fetchall()
     first, last = since // step, (until - 1) // step
     series: dict[str, list[int]] = {}
@@ -162,12 +162,13 @@ def accounts_at_risk(connection: Connection, tenant: str, since: Micros, limit: 
              FROM decision d LEFT JOIN account a ON a.tenant = d.tenant AND a.account = d.account
             WHERE d.tenant = %s AND d.at >= %s AND d.day >= %s AND d.verdict <> 'allow' AND d.account IS NOT NULL
             GROUP BY d.account, a.standing ORDER BY severity DESC, stopped DESC, last_at DESC, d.account LIMIT %s""",
-        [tenant, At(since), day_of(since), limit],
+        [tenant, At(since), date_of(since), limit],
     )
 
 
 def open_case_severities(connection: Connection, tenant: str) -> dict[int, int]:
     """Return severity → number of cases still being worked."""
+    # Asked for every page, so over the index of open cases; `explore.case_counts` reads all that ever were.
     return dict(
         connection.execute(
             """SELECT severity, count(*) FROM casework
@@ -192,46 +193,36 @@ def events_page(
     Return a page of events, newest first. `after` is a cursor of an earlier page; one that cannot be read means the
     first page.
     """
-    conditions = ["d.tenant = %s"]
-    parameters: list[Any] = [tenant]
-    for column, value in (("kind", wanted.kind), ("account", key(wanted.account)), ("verdict", wanted.verdict)):
-        if value:
-            conditions.append(f"d.{column} = %s")
-            parameters.append(clean(value))
-    if wanted.rule:
-        conditions.append("(d.rules @> ARRAY[%s] OR d.shadow @> ARRAY[%s])")
-        parameters += [clean(wanted.rule)] * 2
-    if wanted.since is not None:
-        conditions.append("d.at >= %s AND d.day >= %s")
-        parameters += [At(wanted.since), day_of(wanted.since)]
-    if wanted.until is not None:
-        conditions.append("d.at < %s AND d.day <= %s")
-        parameters += [At(wanted.until), day_of(wanted.until)]
-    place = _read_cursor(after)
-    if place is not None:
-        conditions.append("(d.at, d.arrival) < (%s, %s) AND d.day <= %s")
-        parameters += [At(place[0]), place[1], day_of(place[0])]
-    lines = _all(
-        connection,
-        EventLine,
-        f"""SELECT d.event_id, d.kind, e.channel, d.account, d.at, d.arrival, d.verdict, d.severity, d.rules, d.shadow,
-                   (SELECT hit ->> 'reason' FROM jsonb_array_elements(d.body -> 'hits') AS hit
-                     ORDER BY (hit ->> 'acts')::boolean DESC NULLS FIRST, (hit ->> 'severity')::int DESC
-                     LIMIT 1) AS reason
-              FROM decision d JOIN event e ON e.tenant = d.tenant AND e.day = d.day AND e.arrival = d.arrival
-             WHERE {" AND ".join(conditions)} ORDER BY d.at DESC, d.arrival DESC LIMIT %s""",
-        [*parameters, limit + 1],
+    try:
+        place_of(after, int, int)
+    except NotFound:
+        after = None
+    found = explore.events(
+        connection, tenant, kind=wanted.kind or None, account=wanted.account or None,
+        verdicts=[wanted.verdict] if wanted.verdict else [], rule=wanted.rule or None, shadow=True,
+        since=wanted.since, until=wanted.until, cursor=after, limit=limit,
+    )  # fmt: skip
+    reasons = _reasons(connection, tenant, found.items)
+    lines = [
+        EventLine(
+            row.id, row.kind, row.account, row.at, row.verdict, row.rules, row.shadow, reasons.get(row.arrival)
+        )
+        for row in found.items
+    ]  # fmt: skip
+    return EventPage(lines, found.next)
+
+
+def _reasons(connection: Connection, tenant: str, rows: Sequence[explore.EventRow]) -> dict[int, str]:
+    """Return per arrival the reason of the gravest hit, acting ones first; events without a hit are absent."""
+    told = [row for row in rows if row.rules or row.shadow]
+    found = connection.execute(
+        """SELECT d.arrival, (SELECT hit ->> 'reason' FROM jsonb_array_elements(d.body -> 'hits') AS hit
+                               ORDER BY (hit ->> 'acts')::boolean DESC NULLS FIRST, (hit ->> 'severity')::int DESC
+                               LIMIT 1)
+             FROM decision d WHERE d.tenant = %s AND d.day = ANY(%s) AND d.arrival = ANY(%s)""",
+        [tenant, list({date_of(row.at) for row in told}), [row.arrival for row in told]],
     )
-    more = len(lines) > limit
-    lines = lines[:limit]
-    return EventPage(lines, f"{lines[-1].at}.{lines[-1].arrival}" if more else None)
-
-
-def _read_cursor(text: str | None) -> tuple[int, int] | None:
-    at, dot, arrival = (text or "").partition(".")
-    if dot and at.lstrip("-").isdecimal() and arrival.isdecimal() and len(at) < 18 and len(arrival) < 18:
-        return int(at), int(arrival)
-    return None
+    return dict(found.fetchall())
 
 
 def cases_of_event(connection: Connection, tenant: str, event_id: str) -> list[str]:
@@ -310,7 +301,7 @@ def deliveries_of(connection: Connection, tenant: str, account: str, since: Micr
                                THEN (data ->> 'messages')::numeric ELSE 1 END)::bigint
                  FROM event WHERE tenant = %s AND account = %s AND at >= %s AND day >= %s
                   AND kind LIKE ANY (ARRAY['message.%%', 'sms.%%']) GROUP BY what""",
-            [tenant, key(account), At(since), day_of(since)],
+            [tenant, key(account), At(since), date_of(since)],
         ).fetchall()
     )
 
