@@ -34,6 +34,15 @@ NOT_YET = frozenset({401, 403, 404, 408, 409, 421, 423, 425, 429})
 """Refusals that may pass with the same call: the receiver is being set up, is locked or busy (RFC 9110, 15.5)."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_CLOSED = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+)
+"""
+Special-purpose networks that some supported versions of Python call global (IANA special-purpose registries, RFC 6890).
+A cloud keeps its machines' secrets at 192.0.0.192.
+"""
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 
@@ -58,6 +67,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.teredo is not None or address.is_site_local:
             return False
+    if any(address in network for network in _CLOSED):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

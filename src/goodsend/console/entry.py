@@ -7,6 +7,7 @@ Origin). The cookie is HttpOnly and SameSite=Lax, with the `__Host-` prefix wher
 
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
+from threading import BoundedSemaphore
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +30,12 @@ Given = NamedDependency[SkipValidation[Desk]]
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_BYTES: Final = 200_000
 """Longest form. Own starting value: fifty notes."""
+
+_AT_THE_DOOR: Final = BoundedSemaphore(3)
+"""
+How many passwords are checked at once. Each check costs 64 MiB, a tenth of a second and a connection of the pool, and
+anybody may ask for one: unbounded, a few hundred strangers kept the engine waiting for a minute. Own starting value.
+"""
 
 _REFUSED: Final = {
     SignIn.WRONG: "Login or password is wrong.",
@@ -132,8 +139,14 @@ def sign_in(request: Asked, desk: Given) -> Response[Any]:
     login, password = str(form.get("login", ""))[:200], str(form.get("password", ""))
     way = safe_way(str(form.get("next", "/")))
     now = desk.now()
-    with desk.pool.connection() as connection:
-        result, member = members.sign_in(connection, login, password, now)
+    if not _AT_THE_DOOR.acquire(blocking=False):  # to wait would take a thread from those who are in
+        problem = "Too many people are signing in at this moment: try again in a few seconds."
+        return desk.page(request, "sign_in.html", status=429, problem=problem, login=login, next=way)
+    try:
+        with desk.pool.connection() as connection:
+            result, member = members.sign_in(connection, login, password, now)
+    finally:
+        _AT_THE_DOOR.release()
     if member is None:
         status = 429 if result is SignIn.LOCKED else 401
         problem = _REFUSED.get(result, _REFUSED[SignIn.WRONG])

@@ -13,7 +13,8 @@ from goodsend.store.connection import Json
 REPLACEMENT = "\ufffd"
 
 KEY_CHARS = 512
-"""Longest text that goes into an index: a B-tree takes 2,704 bytes a row, and keys come in pairs."""
+KEY_BYTES = 1_200
+"""Longest text that goes into an index, as UTF-8: a B-tree takes 2,704 bytes a row, and keys come in pairs."""
 
 
 def clean(text: str) -> str:
@@ -31,10 +32,12 @@ def clean(text: str) -> str:
 def key(text: str) -> str:
     """Return text that an index can hold: a longer one keeps its beginning and gains a digest of the whole."""
     text = clean(text)
-    if len(text) <= KEY_CHARS:
+    raw = text.encode()
+    if len(text) <= KEY_CHARS and len(raw) <= KEY_BYTES:
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return f"{text[: KEY_CHARS - 33]}~{digest}"
+    digest = hashlib.sha256(raw).hexdigest()[:32]
+    head = raw[: KEY_BYTES - 33].decode("utf-8", "ignore")  # a character that was cut in two goes as a whole
+    return f"{head[: KEY_CHARS - 33]}~{digest}"
 
 
 def optional_key(text: str | None) -> str | None:

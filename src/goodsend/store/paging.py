@@ -6,10 +6,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from goodsend.kit.clock import Micros
 from goodsend.kit.errors import NotFound
 
 MOST = 500
 """Most rows of one page."""
+
+_FARTHEST: Micros = 250_000_000_000_000_000
+"""No time of a page lies farther from 1970 (years -5952 to 9892), and no number of a row is larger."""
 
 Item = TypeVar("Item")
 
@@ -40,9 +44,11 @@ def place_of(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        place = msgspec.json.decode(raw, type=list)
+        place = msgspec.json.decode(raw, type=list[int | str])
         if len(place) != len(types):
             raise ValueError("another kind of page")
+        if any("\0" in part if isinstance(part, str) else abs(part) > _FARTHEST for part in place):
+            raise ValueError("no place that a page ended at")
         return tuple(msgspec.convert(value, type_) for value, type_ in zip(place, types, strict=True))
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise NotFound("there is no such page: its cursor is not one that was handed out") from error
