@@ -18,12 +18,13 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from goodsend.cases.model import OpenCase
-from goodsend.decisions.model import Decision
+from goodsend.decisions.model import Action, Decision
 from goodsend.events.canonical import EventLimits, Reader, body_hash
 from goodsend.events.model import Arrived, Event
 from goodsend.features.compute import Windows
 from goodsend.kit.clock import SECOND, Micros
 from goodsend.kit.errors import Rejection, Retryable
+from goodsend.outreach.model import Notice
 from goodsend.pack import Pack
 from goodsend.pipeline import Known, Outcome, entities_of, process
 from goodsend.settings import Settings
@@ -300,8 +301,9 @@ def _handle_batch(
     read = [[state.reader.read(item, tenant, now) for item in work.items] for work in works]
     if unjudged:
         read = [_refuse(work.items, items, unjudged) for work, items in zip(works, read, strict=True)]
-    fresh, repeats, refused = _sort_out(connection, tenant, read)
-    known = _gather(connection, tenant, state, list(fresh.values()), now)
+    fresh, repeats, refused, hashes = _sort_out(connection, tenant, read)
+    entities = {event_id: entities_of(arrived.event, pack) for event_id, arrived in fresh.items()}
+    known = _gather(connection, tenant, state, fresh, entities, now)
     outcomes: dict[str, Outcome] = {}
     broken: set[str] = set()
     for event_id, arrived in fresh.items():
@@ -316,7 +318,12 @@ def _handle_batch(
     if broken:
         raise _Unjudged(frozenset(broken))
     first_arrival = state.arrival + 1
-    _apply(connection, tenant, pack, list(outcomes.values()), first_arrival, now)
+    rows = [
+        log.LogRow(first_arrival + number, outcome.event, hashes[event_id], outcome.facts, outcome.decision)
+        for number, (event_id, outcome) in enumerate(outcomes.items())
+    ]
+    seen = [_account_row(outcome, entities[event_id], pack) for event_id, outcome in outcomes.items()]
+    _apply(connection, tenant, pack, rows, list(outcomes.values()), seen, now)
     state.arrival += len(outcomes)
     earlier = log.decisions_for(connection, tenant, repeats - outcomes.keys())
 
@@ -358,11 +365,11 @@ def _internal_error(item: object) -> Rejection:
 
 def _sort_out(
     connection: Connection, tenant: str, read: Sequence[Sequence[Arrived | Rejection]]
-) -> tuple[dict[str, Arrived], set[str], dict[int, Rejection]]:
+) -> tuple[dict[str, Arrived], set[str], dict[int, Rejection], dict[str, bytes]]:
     """
-    Return new events by id in order, ids seen before, and the rejections of ids used for something else.
+    Return new events by id in order, ids seen before, the rejections of ids used for something else, and body hashes.
 
-    The last are keyed by the identity of the Arrived that was refused.
+    Rejections are keyed by the identity of the Arrived that was refused, hashes by event id.
     """
     arrived = [item for items in read for item in items if isinstance(item, Arrived)]
     stored = log.known_ids(connection, tenant, [item.event.id for item in arrived])
@@ -383,7 +390,7 @@ def _sort_out(
                 "id_reused", "id", f"the id {event.id!r} was used before for a different event",
                 "give every event an id of its own", event.id, msgspec.json.encode(event.data),
             )  # fmt: skip
-    return fresh, repeats, refused
+    return fresh, repeats, refused, hashes
 
 
 def _answer(
@@ -406,7 +413,14 @@ def _answer(
     return Answer(status, event_id, decision=outcome.decision, outcome=outcome)
 
 
-def _gather(connection: Connection, tenant: str, state: _Tenant, arrived: Sequence[Arrived], now: Micros) -> Known:
+def _gather(
+    connection: Connection,
+    tenant: str,
+    state: _Tenant,
+    fresh: Mapping[str, Arrived],
+    entities: Mapping[str, Mapping[str, str]],
+    now: Micros,
+) -> Known:
     """Read what the batch's entities are known by, in a handful of queries."""
     if now - state.lists_at >= _LISTS_FRESH:
         own = lists.own_values(connection, tenant, now)
@@ -418,11 +432,11 @@ def _gather(connection: Connection, tenant: str, state: _Tenant, arrived: Sequen
     subjects: set[tuple[str, str]] = set()
     holders: set[str] = set()
     missing: set[str] = set()
-    for item in arrived:
-        entities = entities_of(item.event, state.pack)
-        subjects.update(entities.items())
-        if "account" in entities:
-            holders.add(entities["account"])
+    for event_id, item in fresh.items():
+        named = entities[event_id]
+        subjects.update(named.items())
+        if "account" in named:
+            holders.add(named["account"])
         if item.event.content is not None and item.content is None:
             missing.add(item.event.content)
     wanted = {(type_, key) for type_, key in subjects if type_ in state.pack.triage.all_subjects}
@@ -439,39 +453,41 @@ def _apply(
     connection: Connection,
     tenant: str,
     pack: Pack,
+    rows: Sequence[log.LogRow],
     outcomes: Sequence[Outcome],
-    first_arrival: int,
+    seen: Sequence[accounts.Seen],
     now: Micros,
 ) -> None:
     """Write everything that follows from a batch, outbox rows included."""
     if not outcomes:
         return
-    rows = [
-        log.LogRow(first_arrival + number, outcome.event, body_hash(outcome.event), outcome.facts, outcome.decision)
-        for number, outcome in enumerate(outcomes)
-    ]
     log.append(connection, tenant, rows, now)
     bodies = {o.content.digest: o.content for o in outcomes if o.content is not None}
     scans = {o.content.digest: o.scan for o in outcomes if o.content is not None and o.scan is not None}
     if bodies:
         contents.keep(connection, tenant, bodies.values(), now)
         contents.keep_scans(connection, tenant, scans, pack.version, now)
-    accounts.update(connection, tenant, [_account_row(outcome, pack) for outcome in outcomes], now)
+    accounts.update(connection, tenant, seen, now)
     moves = [outcome.move for outcome in outcomes if outcome.move is not None]
     if moves:
         accounts.apply_moves(connection, tenant, moves)
     changes = [outcome.case for outcome in outcomes if outcome.case is not None]
     if changes:
         casework.apply_changes(connection, tenant, changes, now)
-    drafts = [outcome.notice for outcome in outcomes if outcome.notice is not None]
+    drafts: dict[str, Notice] = {}
+    asked: dict[str, tuple[Action, Decision]] = {}
+    for outcome in outcomes:  # of what is asked for twice the first counts; the store holds to that across batches
+        if outcome.notice is not None:
+            drafts.setdefault(outcome.notice.id, outcome.notice)
+        for action in outcome.decision.actions:
+            asked.setdefault(action.id, (action, outcome.decision))
     if drafts:
-        notices.keep(connection, tenant, drafts)
-    asked = [(action, outcome.decision) for outcome in outcomes for action in outcome.decision.actions]
+        notices.keep(connection, tenant, drafts.values())
     if asked:
-        outbox.add(connection, tenant, asked, now)
+        outbox.add(connection, tenant, list(asked.values()), now)
 
 
-def _account_row(outcome: Outcome, pack: Pack) -> accounts.Seen:
+def _account_row(outcome: Outcome, entities: Mapping[str, str], pack: Pack) -> accounts.Seen:
     event: Event = outcome.event
     profile: dict[str, str] = {}
     if event.kind.startswith("account."):
@@ -481,5 +497,5 @@ def _account_row(outcome: Outcome, pack: Pack) -> accounts.Seen:
         at=event.at,
         verdict=outcome.decision.verdict.value,
         profile=profile,
-        entities=tuple(pair for pair in entities_of(event, pack).items() if pair[0] in pack.kinds.linking),
+        entities=tuple(pair for pair in entities.items() if pair[0] in pack.kinds.linking),
     )
