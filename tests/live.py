@@ -38,8 +38,12 @@ class Live(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-def live_server(database_url: str) -> Iterator[Live]:
-    """A server with one tenant, a member of each role (admin@demo.example …), a key, and a simulated day."""
+def live_server(database_url: str, request: pytest.FixtureRequest) -> Iterator[Live]:
+    """
+    A server with one tenant, a member of each role (admin@demo.example …), a key, and a simulated day.
+
+    The day has 24 accounts, or as many as an indirect parameter says.
+    """
     settings = dataclasses.replace(Settings(), database_url=database_url, port=0, log_level="warning")
     sock = listen(settings.host, 0)
     with sock, install(settings) as installation, working(installation):
@@ -48,11 +52,9 @@ def live_server(database_url: str) -> Iterator[Live]:
             tenants.ensure(connection, TENANT, "Demo platform", now)
             for role in ("admin", "lead", "analyst", "viewer"):
                 login = f"{role}@demo.example"
-                members.ensure(
-                    connection, TENANT, login=login, name=role.title(), role=role, password=PASSWORD, at=now
-                )
+                members.ensure(connection, TENANT, login=login, name=role.title(), role=role, password=PASSWORD, at=now)
             key = keys.create(connection, TENANT, "tests", SCOPES, now)
-        events = [event for event, _ in simulate(7, now - DAY, accounts=24)]
+        events = [event for event, _ in simulate(7, now - DAY, accounts=getattr(request, "param", 24))]
         for first in range(0, len(events), 1_000):
             installation.engine.submit(TENANT, events[first : first + 1_000]).result()
         server = Server(installation, sock)

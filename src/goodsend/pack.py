@@ -26,6 +26,7 @@ from goodsend.features.definitions import Feature, feature_facts, parse_features
 from goodsend.kit.errors import Problem
 from goodsend.outreach.notices import Outreach, parse_notices
 from goodsend.policies.clauses import Policy, parse_policies
+from goodsend.reports.rates import Rates, parse_rates
 from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rules
 from goodsend.scanning.definitions import Scanner, parse_scanner
 from goodsend.scanning.signals import signal_facts
@@ -37,7 +38,7 @@ FUNCTIONS: dict[str, Function] = {**CORE_FUNCTIONS, **ADDRESS_FUNCTIONS}
 
 ROOMS = {
     "pack.toml", "kinds", "features", "rules", "policies", "lists", "notices", "scanning", "models",
-    "actions.toml", "decisions.toml", "standing.toml", "triage.toml", "addresses.toml",
+    "actions.toml", "decisions.toml", "standing.toml", "triage.toml", "addresses.toml", "rates.toml",
 }  # fmt: skip
 """What a pack's top folder may hold; anything else is a Problem, so that a misspelt folder is not silently ignored."""
 
@@ -77,6 +78,7 @@ class Pack(msgspec.Struct, frozen=True):
     lifecycle: Lifecycle
     triage: Triage
     outreach: Outreach
+    rates: Rates
     catalog: Catalog
 
 
@@ -137,6 +139,8 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
     problems += found
     outreach, found = parse_notices(room("notices"), actions)
     problems += found
+    rates, found = parse_rates(room("rates.toml"))
+    problems += found
     if problems:
         return None, problems
     pack = Pack(
@@ -157,6 +161,7 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
         lifecycle=lifecycle,
         triage=triage,
         outreach=outreach,
+        rates=rates,
         catalog=catalog,
     )
     return pack, []

@@ -4,11 +4,12 @@ import pytest
 
 from goodsend.console.entry import safe_way
 from goodsend.console.highlight import excerpt, marked, sql_markup
-from goodsend.console.rates import interval, rates_of
+from goodsend.console.rates import drawn
 from goodsend.console.wording import STANDINGS as SAID_STANDINGS
 from goodsend.console.wording import VERDICTS, ago, clock_time, length, number, value_text
 from goodsend.facts import Fact, FactType
 from goodsend.kit.clock import DAY, HOUR, MINUTE, SECOND, parse_time
+from goodsend.reports.rates import RateKind, Rates, rates_of
 from goodsend.rules.model import Verdict
 from goodsend.standing.model import STANDINGS
 
@@ -71,21 +72,14 @@ def test_sql_is_marked_by_kind() -> None:
     assert expected == sql_markup("LOWER(e.name) = '<b>' AND (f.n > 7)")
 
 
-def test_intervals_are_wilsons() -> None:
-    """One in thirteen is far less sure than the same share of thousands; nothing is known of nothing."""
-    small, large = interval(1, 13), interval(1_000, 13_000)
+def test_rates_are_drawn_on_their_scale() -> None:
+    """A rate without evidence is quiet; one past the limit is loud, its places in percent of the scale."""
+    kind = RateKind("Complaints", ("a",), ("b",), "delivered", 0.001, 0.003, 1.0, "test")
+    rates = Rates((kind,), 100)
+    few, many = drawn(rates_of({"a": 1, "b": 12}, rates) + rates_of({"a": 60, "b": 10_000}, rates))
 
-    assert (round(small[0], 3), round(small[1], 3)) == (0.014, 0.333)
-    assert (round(large[0], 3), round(large[1], 3)) == (0.072, 0.082)
-    assert interval(0, 0) == (0.0, 1.0)
-
-
-def test_few_messages_name_no_rate() -> None:
-    """A rate without evidence is said to be one."""
-    rates = {rate.name: rate for rate in rates_of({"message.delivered": 12, "message.complained": 1})}
-
-    assert not rates["Complaints"].enough
-    assert rates["Complaints"].tone == "quiet"
+    assert (few.enough, few.tone) == (False, "quiet")
+    assert (many.enough, many.tone, many.point, many.stop, many.scale) == (True, "reject", 60.0, 30.0, "1")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ function apply(input: HTMLInputElement): void {
       if (matches) inGroup += 1;
     });
     group.hidden = inGroup === 0;
-    group.querySelectorAll<HTMLDetailsElement>("details").forEach((folded) => {
+    group.querySelectorAll<HTMLDetailsElement>("details[data-fold]").forEach((folded) => {
       folded.open = words.length > 0 && folded.querySelector("[data-row]:not([hidden])") !== null;
     });
     shown += inGroup;

@@ -29,6 +29,8 @@ function step(by: number): void {
 
 function press(name: string): boolean {
   const target = document.querySelector<HTMLElement>(`[data-key="${CSS.escape(name)}"]`);
+  const fold = target?.closest<HTMLDetailsElement>("details.fold");
+  if (fold) fold.open = true;
   if (!target || target.offsetParent === null) return false;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) target.focus();
   else target.click();

@@ -9,8 +9,9 @@ from litestar.params import FromPath
 from goodsend.console.desk import Asked
 from goodsend.console.entry import Given
 from goodsend.console.overview import VERDICT_SERIES
-from goodsend.console.rates import rates_of
+from goodsend.console.rates import drawn
 from goodsend.kit.clock import DAY, HOUR
+from goodsend.reports.rates import rates_of
 from goodsend.standing.model import STANDINGS
 from goodsend.store import accounts, casework, explore, notices, views
 from goodsend.store.members import Session
@@ -78,7 +79,7 @@ def show_account(request: Asked, desk: Given, account: FromPath[str]) -> Respons
         verdict_series=VERDICT_SERIES,
         stopped=sum(day.counts.get(verdict, 0) for day in recent for verdict in ("hold", "reject")),
         recent_total=sum(day.total for day in recent),
-        rates=rates_of(counts),
+        rates=drawn(rates_of(counts, desk.pack(session).rates)),
         page=page,
         cases=cases,
         notices=drafts,

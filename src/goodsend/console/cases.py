@@ -155,6 +155,7 @@ def _case_page(
         content=content,
         facts=facts,
         facts_title="Facts of that event",
+        facts_folded=True,
         facts_count=sum(group.total for group in facts),
         known_count=sum(group.known for group in facts),
         policy=pack.policies.get(case.policy),

@@ -182,6 +182,7 @@ class Desk:
             "masked": bool(session and is_masked(session.member.role)),
             "secrets": (),
             "facts_title": "Facts",
+            "facts_folded": False,
             **shown,
         }
         text = self._environment.get_template(template).render(context)

@@ -3,7 +3,7 @@ One decision opened up: its facts by origin, its hits, and what would have to ch
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from goodsend.expr.explain import Clause, explain, what_would_change
 from goodsend.facts import Catalog, Fact, Facts
 from goodsend.pack import Pack
 from goodsend.rules.model import Hit
+
+SHORT: Final = 8
+"""Facts of one origin that are shown at once; more are folded away, but for the features. Own starting value."""
 
 
 class FactRow(msgspec.Struct, frozen=True):
@@ -27,7 +30,8 @@ class FactRow(msgspec.Struct, frozen=True):
 
 class FactGroup(msgspec.Struct, frozen=True):
     """
-    The facts of one origin: those that tell something, and those folded away (not known; signals that were not found).
+    The facts of one origin: those that tell something (folded too when `is_long`), and those folded away (not known;
+    signals that were not found).
     """
 
     name: str
@@ -35,6 +39,7 @@ class FactGroup(msgspec.Struct, frozen=True):
     telling: list[FactRow]
     folded: list[FactRow]
     folded_word: str
+    is_long: bool
 
     @property
     def total(self) -> int:
@@ -76,7 +81,14 @@ def fact_groups(facts: Mapping[str, Any], kind: str, catalog: Catalog, masked: b
         folded = [_row(name, shown.get(name), catalog.get(name)) for name in own if _is_any(shown.get(name), quiet)]
         if own:
             groups.append(
-                FactGroup(title, doc, telling, folded, "not found or not known" if letter == "s" else "not known")
+                FactGroup(
+                    title,
+                    doc,
+                    telling,
+                    folded,
+                    "not found or not known" if letter == "s" else "not known",
+                    letter != "f" and len(telling) > SHORT,
+                )
             )
     return groups
 

@@ -31,7 +31,7 @@ MARKUP_LIMIT: Final = 4_000_000
 """Characters of markup that is shown as designed. Own starting value: twice what is read."""
 
 REFERENCE_LIMIT: Final = 20_000
-"""References (`&amp;`) read or written: html5ever takes time in their number and the text after each (4.7 s for 790,000)."""
+"""References (`&amp;`) read or written: html5ever takes time in them and the text behind (790,000: 4.7 s)."""
 
 STYLE_LIMIT: Final = 2_000
 """Characters of one style attribute; a longer one is dropped. Own starting value."""

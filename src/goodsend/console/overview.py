@@ -8,6 +8,7 @@ from goodsend.console import wording
 from goodsend.console.desk import Asked, Desk
 from goodsend.console.entry import Given
 from goodsend.kit.clock import DAY, HOUR, MINUTE
+from goodsend.reports.rates import share_of
 from goodsend.store import explore, outbox, rejections, views
 from goodsend.store.members import Session
 
@@ -39,12 +40,15 @@ def _shown(desk: Desk, session: Session) -> dict[str, Any]:
         counts = outbox.counts(connection, tenant)
         waiting_since = views.oldest_due(connection, tenant)
         refused = rejections.counts(connection, tenant, now - DAY)
+    total = sum(hour.total for hour in hours)
+    stopped = sum(hour.counts.get(name, 0) for hour in hours for name in ("hold", "reject"))
     return {
         "hours": hours,
         "minutes": minutes,
         "verdict_series": VERDICT_SERIES,
-        "total": sum(hour.total for hour in hours),
-        "stopped": sum(hour.counts.get(name, 0) for hour in hours for name in ("hold", "reject")),
+        "total": total,
+        "stopped": stopped,
+        "stopped_share": share_of(stopped, total),
         "per_minute": minutes[-1].total + (minutes[-2].total if len(minutes) > 1 and not minutes[-1].total else 0),
         "open": severities,
         "open_total": sum(severities.values()),

@@ -79,6 +79,7 @@ def build_console(installation: Installation) -> list[ControllerRouterHandler]:
             house.show_outbox,
             house.resend,
             house.show_audit,
+            house.show_chain,
             house.show_members,
             house.change_members,
             house.change_destination,

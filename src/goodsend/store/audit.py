@@ -54,13 +54,33 @@ def _chained(before: bytes, row: AuditRow) -> bytes:
     return hashlib.sha256(before + _ENCODER.encode(row)).digest()
 
 
-def verify(connection: Connection, tenant: str) -> int | None:
-    """Return the number of the first row that is missing or was changed, None when the chain holds."""
+def newest(connection: Connection, tenant: str) -> int:
+    """Return the number of the latest row; 0 without any."""
+    found = connection.execute("SELECT max(seq) FROM audit WHERE tenant = %s", (tenant,)).fetchone()
+    return (found[0] if found else None) or 0
+
+
+def verify(connection: Connection, tenant: str, first: int = 1, most: int | None = None) -> int | None:
+    """
+    Return the number of the first row that is missing or was changed, None when the chain holds.
+
+    Looked at are `most` rows (None: all) from `first` on; that the hash of the row before `first` is right is taken
+    for granted.
+    """
     before = _START
-    expected = 1
+    expected = max(1, first)
+    if expected > 1:
+        found = connection.execute(
+            "SELECT hash FROM audit WHERE tenant = %s AND seq = %s", (tenant, expected - 1)
+        ).fetchone()
+        if found is None:
+            return expected - 1
+        before = found[0]
     with connection.cursor("goodsend_audit") as cursor:
         cursor.execute(
-            "SELECT seq, at, actor, act, target, detail, hash FROM audit WHERE tenant = %s ORDER BY seq", (tenant,)
+            "SELECT seq, at, actor, act, target, detail, hash FROM audit WHERE tenant = %s AND seq >= %s "
+            "ORDER BY seq LIMIT %s",
+            (tenant, expected, most),
         )
         for *fields, stored in cursor:
             row = AuditRow(*fields)
