@@ -61,9 +61,7 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 )
 def test_the_core_reads_no_clock_and_no_file(path: Path) -> None:
     """Below `handle` nothing asks for the time, opens a file or draws a number."""
-    calls = {
-        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
-    }
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
     asking = {
         call
         for call in calls

@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from goodsend.connectors import postgres
 from goodsend.handle import Engine
 from goodsend.kit.clock import Micros
-from goodsend.kit.errors import Misconfigured, Problem
+from goodsend.kit.errors import Misconfigured, Problem, Retryable
 from goodsend.pack import Pack, build_pack
 from goodsend.settings import Settings
 from goodsend.store.connection import Pool, open_pool
@@ -51,12 +51,13 @@ class Installation:
 
 def read_layer(folder: Path) -> dict[str, bytes]:
     """
-    Return a pack's files as `layer/room/name` → bytes, sorted by name.
+    Return a pack's files as `layer/room/name` → bytes, sorted by name; the layer is the folder's name.
 
     Raises Misconfigured when the folder cannot be read or is larger than any pack should be.
     """
     if not (folder / "pack.toml").is_file():
         raise Misconfigured(f"{folder} is not a pack: it has no pack.toml")
+    folder = folder.resolve()
     files: dict[str, bytes] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
@@ -72,7 +73,12 @@ def read_layer(folder: Path) -> dict[str, bytes]:
 def read_pack(folders: Sequence[Path]) -> tuple[Pack | None, list[Problem]]:
     """Return the pack made of the shipped layer and these folders over it, or None with every Problem."""
     files = read_layer(SHIPPED)
+    names = {SHIPPED.name}
     for folder in folders:
+        name = folder.resolve().name
+        if name in names:
+            raise Misconfigured(f"two packs are named {name!r}: give each folder a name of its own")
+        names.add(name)
         files |= read_layer(folder)
     return build_pack(files)
 
@@ -100,7 +106,9 @@ def install(settings: Settings, *, now: Callable[[], Micros] = system_now) -> It
         try:
             migrate(url)
             pool = stack.enter_context(open_pool(url, size=_POOL_SIZE))
-        except (psycopg.Error, PoolTimeout) as error:
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Retryable(f"the database is away: {error}") from error
+        except psycopg.Error as error:
             raise Misconfigured(f"the database cannot be used: {error}") from error
         installation = Installation(settings, pool, pack, now)
         stack.callback(installation.engine.close)

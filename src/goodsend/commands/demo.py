@@ -8,7 +8,6 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -54,20 +53,18 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     settings = dataclasses.replace(settings, data_dir=folder, log_level="warning")
     sock = _listen(settings, options.port)
     with sock, install(settings) as installation, working(installation):
-        password, key, is_new = _people(installation)
+        password, key, day = _people(installation, options)
         address = address_of(settings, sock.getsockname()[1])
         print(f"Console  {address}")
         print(f"Sign-in  {PEOPLE[0][0]}  {password}")
         print(f"API key  {key}")
         print(f"The same password opens {', '.join(login for login, _, _ in PEOPLE[1:])}. Ctrl-C stops.", flush=True)
         server = Server(installation, sock)
-        if is_new:
-            start = installation.now() - DAY
-            events = (event for event, _ in simulate(options.seed, start, accounts=options.accounts))
+        if not day.is_played:
+            local = f"http://127.0.0.1:{sock.getsockname()[1]}"
             player = threading.Thread(
-                target=_play, args=(f"http://127.0.0.1:{sock.getsockname()[1]}", key, events, start, options.seconds),
-                name="player", daemon=True,
-            )  # fmt: skip
+                target=_play, args=(installation, local, key, day, options.seconds), name="player", daemon=True
+            )
             player.start()
         server.serve_forever()
     return 0
@@ -82,8 +79,17 @@ def _listen(settings: Settings, port: int | None) -> socket.socket:
         return listen(settings.host, 0)
 
 
-def _people(installation: Installation) -> tuple[str, str, bool]:
-    """Make the tenant, its people with one new password, and a key; say whether the tenant had no events yet."""
+class _Day(msgspec.Struct):
+    """The day that is played; kept with the tenant, so that a demo that was stopped goes on where it was."""
+
+    seed: int
+    accounts: int
+    start: Micros
+    is_played: bool = False
+
+
+def _people(installation: Installation, options: argparse.Namespace) -> tuple[str, str, _Day]:
+    """Make the tenant, its people with one new password, and a key; return these two and the tenant's day."""
     password = secrets.token_urlsafe(9)
     now = installation.now()
     with installation.pool.connection() as connection:
@@ -93,16 +99,18 @@ def _people(installation: Installation) -> tuple[str, str, bool]:
         outbox.set_destination(connection, TENANT, "printed", None, None, now)
         keys.revoke_named(connection, TENANT, "demo", now)
         key = keys.create(connection, TENANT, "demo", SCOPES, now)
-        used = connection.execute("SELECT 1 FROM event_key WHERE tenant = %s LIMIT 1", (TENANT,)).fetchone()
-    return password, key, used is None
+        kept = tenants.one(connection, TENANT).settings.get("day")
+        day = msgspec.convert(kept, _Day) if kept else _Day(options.seed, options.accounts, now - DAY)
+        tenants.change_settings(connection, TENANT, {"day": msgspec.to_builtins(day)})
+    return password, key, day
 
 
-def _play(address: str, key: str, events: Iterator[dict[str, object]], start: Micros, seconds: float) -> None:
-    """Send the day in small steps, so that the console fills while one looks."""
+def _play(installation: Installation, address: str, key: str, day: _Day, seconds: float) -> None:
+    """Send the day in small steps, so that the console fills while one looks; what was sent before is known."""
     log = logging.getLogger("goodsend.demo")
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         _await_ready(client)
-        everything = list(events)
+        everything = [event for event, _ in simulate(day.seed, day.start, accounts=day.accounts)]
         step = max(1, len(everything) // _STEPS)
         began = time.monotonic()
         for number, first in enumerate(range(0, len(everything), step), 1):
@@ -114,6 +122,9 @@ def _play(address: str, key: str, events: Iterator[dict[str, object]], start: Mi
                     log.error("the day stopped: %s %s", answer.status_code, answer.text[:500])
                     return
             time.sleep(max(0.0, began + seconds * number / _STEPS - time.monotonic()))
+    day.is_played = True
+    with installation.pool.connection() as connection:
+        tenants.change_settings(connection, TENANT, {"day": msgspec.to_builtins(day)})
     print(f"The day is played: {len(everything):,} events.", flush=True)
 
 

@@ -11,7 +11,7 @@ SCOPES = ("events:write", "decisions:write", "scan", "read", "personal", "admin"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("tenant")
+    parser.add_argument("tenant", help="whose data it opens")
     parser.add_argument("--name", default="command line", help="what it is for")
     parser.add_argument(
         "--scope", action="append", choices=SCOPES, help="what it may do; may be repeated (default: all but admin)"

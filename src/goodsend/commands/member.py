@@ -12,10 +12,10 @@ ROLES = ("admin", "lead", "analyst", "viewer")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("tenant")
+    parser.add_argument("tenant", help="the platform they work for")
     parser.add_argument("login", help="mail address or name to sign in with")
     parser.add_argument("--name", help="full name (default: the login)")
-    parser.add_argument("--role", choices=ROLES, default="analyst")
+    parser.add_argument("--role", choices=ROLES, default="analyst", help="what they may do (default: analyst)")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:

@@ -46,7 +46,9 @@ class Answer(msgspec.Struct, frozen=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("paths", nargs="+", type=Path, help="files or folders: .eml or raw mail, .txt (SMS), .html")
-    parser.add_argument("--format", choices=("table", "jsonl"), default="table")
+    parser.add_argument(
+        "--format", choices=("table", "jsonl"), default="table", help="for people, or one object a line"
+    )
     parser.add_argument(
         "--pack", type=Path, action="append", default=[], help="a pack of your own, over the shipped one"
     )

@@ -45,7 +45,7 @@ class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    rule: dict[str, _RuleTable] = {}
+    rule: dict[str, dict[str, Any]] = {}
 
 
 class References(msgspec.Struct, frozen=True):
@@ -72,8 +72,13 @@ def parse_rules(
         except msgspec.ValidationError as error:
             problems.append(Problem(file, str(error)))
             continue
-        for id_, table in read.rule.items():
+        for id_, entries in read.rule.items():
             place = f"{file}: {id_}"
+            try:
+                table = msgspec.convert(entries, _RuleTable)
+            except msgspec.ValidationError as error:
+                problems.append(Problem(place, str(error).replace("`$.", "`")))
+                continue
             problems += [problem.at(place) for problem in _check_references(table, references)]
             rules[id_] = (place, _rule(id_, table))
     return rules, problems
