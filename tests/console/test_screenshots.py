@@ -39,10 +39,10 @@ def test_the_pictures_of_the_readme(visit: Visit, live_server: Live) -> None:
         ).fetchone()
     assert row is not None
     page = visit("analyst")
-    overview = take(page, "overview.png", 980)
+    overview = take(page, "overview.png", 885)
     page.goto(f"/cases/{row[0]}")
     page.wait_for_selector("html[data-ready]")
-    case = take(page, "case.png", 1180)
+    case = take(page, "case.png", 1100)
 
     for image in (overview, case):
         assert struct.unpack(">I", image[16:20])[0] == 1280
