@@ -1,7 +1,6 @@
 """`goodsend ingest`: events from JSON lines into the database, judged on the way."""
 
 import argparse
-import gc
 import logging
 import sys
 from collections import Counter
@@ -47,9 +46,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         with installation.pool.connection() as connection:
             tenants.ensure(connection, options.tenant, options.tenant, installation.now())
         installation.engine.start()
-        gc.freeze()
-        # Batches come and go whole: searching their objects for cycles so often costs a fifth and finds nothing.
-        gc.set_threshold(50_000, 20, 50)
         with _progress() as progress:
             for path in options.paths:
                 try:
