@@ -1,6 +1,7 @@
 """The `goodsend` command: a table of words, arguments in, exit code out. What each word does lives in `commands/`."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -36,6 +37,9 @@ exit codes:
 """
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see EXIT_CODES)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -60,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; a second error would follow
         return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+        _complain(f"the output cannot be written: {error.strerror}")
+        return 3
 
 
 def _complain(message: str) -> None:

@@ -179,7 +179,9 @@ def _decode(files: Mapping[str, bytes]) -> tuple[dict[str, dict[str, Any]], list
                 tables[path] = tomllib.loads(body.decode("utf-8"))
             except UnicodeDecodeError as error:
                 problems.append(Problem(path, f"is not UTF-8 at byte {error.start}"))
-            except tomllib.TOMLDecodeError as error:
+            except RecursionError:
+                problems.append(Problem(path, "is nested too deeply"))
+            except ValueError as error:  # TOMLDecodeError, and numbers too long for Python
                 problems.append(Problem(path, f"is not TOML: {error}"))
     return tables, problems
 
