@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from goodsend.store import audit
 from tests.console.conftest import NARROW, Visit
 from tests.live import Live
 
@@ -258,3 +259,30 @@ def test_the_menu_works_on_a_phone(visit: Visit) -> None:
     page.locator("#nav").get_by_role("link", name="Rules").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Rules")
+
+
+def test_the_audit_says_how_far_it_was_checked(visit: Visit, live_server: Live) -> None:
+    """The page asks by itself; all rows are checked from the first on; a part can be checked alone."""
+    page = visit()
+    page.goto("/audit")
+    expect(page.locator("#chain")).to_contain_text("The chain holds.")
+    whole = page.request.get("/audit/chain?whole=1").text()
+    odd = page.request.get("/audit/chain?whole=x").text()
+    with live_server.installation.pool.connection() as connection:
+        newest = audit.newest(connection, live_server.tenant)
+        found = audit.verify(connection, live_server.tenant, newest - 1, 2)
+
+    assert "All " in whole
+    assert "The chain holds." in odd
+    assert found is None
+
+
+def test_long_facts_are_folded_on_a_case(visit: Visit, live_server: Live) -> None:
+    """They open with a click or with the key of the filter, which finds what is folded."""
+    page = visit()
+    ready(page, place_of(live_server, "CASE"))
+    expect(page.locator("#fact-filter")).to_be_hidden()
+    page.keyboard.press("f")
+    page.keyboard.type("e.id")
+
+    expect(page.locator("#facts tr:visible", has_text="e.id").first).to_be_visible()
