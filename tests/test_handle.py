@@ -438,6 +438,24 @@ def test_an_event_that_cannot_be_written_harms_no_other(
     assert answers[2].outcome.facts["f.recipients_imported_24h"] == 1_000
 
 
+def test_a_row_beyond_a_limit_is_the_events_fault(engine: Engine, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL calls it an operational error; saying "away, send it again" would block everything behind it."""
+    honest = log.append
+
+    def append(connection: Connection, of: str, rows: Sequence[log.LogRow], now: Micros) -> None:
+        if any(row.event.id == "bad" for row in rows):
+            raise psycopg.errors.ProgramLimitExceeded("index row size exceeds the maximum")
+        honest(connection, of, rows, now)
+
+    monkeypatch.setattr(log, "append", append)
+    answers = engine.submit(tenant, [item("good"), item("bad")]).result(30)
+
+    assert [(a.status, a.rejection and a.rejection.code) for a in answers] == [
+        ("accepted", None),
+        ("rejected", "internal_error"),
+    ]
+
+
 def test_a_failed_commit_leaves_nothing_in_the_windows(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection dies after everything was written: nothing is kept, and later facts know nothing of it."""
     steady, broken = databases(), databases()

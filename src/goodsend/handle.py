@@ -35,11 +35,19 @@ from goodsend.store.jsonable import encode
 _LOG = logging.getLogger("goodsend.engine")
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 """What psycopg raises when the server, its disk or the way to it is gone, rather than when we asked for nonsense."""
+_LIMITS = "54"
+"""The class of SQLSTATE for a row or statement beyond a limit: an OperationalError, but the event's fault."""
 
 _MOST_PER_TRANSACTION = 2_000
 _LISTS_FRESH: Micros = 1 * SECOND
 PROFILE_FIELDS = ("plan", "country", "email", "name", "company", "website", "domain", "phone", "vertical")
 """Fields of account events that the console shows of the account."""
+
+
+def _is_away(error: Exception) -> bool:
+    """Say whether an error means that the same work may succeed later, rather than that an event cannot be stored."""
+    beyond = isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_LIMITS)
+    return isinstance(error, _AWAY) and not beyond
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -202,10 +210,10 @@ class Engine:
         """Answer these submissions; when they fail together, one by one, so that none harms another."""
         try:
             answers = self._handle(tenant, works)
-        except _AWAY as error:
-            self._fail(tenant, works, error)
-            return
-        except Exception:  # noqa: BLE001 - the outermost loop: what one event breaks must not stop the others
+        except Exception as error:  # noqa: BLE001 - the outermost loop: what one event breaks must not stop the others
+            if _is_away(error):
+                self._fail(tenant, works, error)
+                return
             self._forget(tenant)
             if len(works) > 1:
                 for work in works:
@@ -223,9 +231,9 @@ class Engine:
             for item in work.items:
                 try:
                     answers += self._handle(tenant, [_Work(tenant, [item], work.source, work.future)])[0]
-                except _AWAY:
-                    raise
-                except Exception:  # noqa: BLE001 - as above
+                except Exception as error:
+                    if _is_away(error):
+                        raise
                     self._forget(tenant)
                     _LOG.exception("an event of tenant %s could not be handled", tenant)
                     answers.append(self._give_up(tenant, item, work.source))
