@@ -1,6 +1,7 @@
 """`goodsend serve` as a process: answers, keeps, ends when told."""
 
 import signal
+import time
 from pathlib import Path
 
 import httpx
@@ -50,3 +51,15 @@ def test_the_embedded_database_ends_with_its_last_user(how: signal.Signals, tmp_
     assert done.code == {signal.SIGTERM: 0, signal.SIGINT: 130}[how]
     assert not (tmp_path / "d/postgres/data/postmaster.pid").exists()
     assert "database system is shut down" in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.3])
+def test_a_signal_at_any_moment_of_the_start_ends_it(delay_s: float, database_url: str) -> None:
+    """Also one that comes before it serves: it is noted, and the server ends as soon as it has begun."""
+    with Running("serve", env=PORT | {"GOODSEND_DATABASE_URL": database_url}) as process:
+        process.printed("Console ")
+        time.sleep(delay_s)
+        process.popen.send_signal(signal.SIGTERM)
+        done = process.finish(30)
+
+    assert (done.code, done.err) == (0, b"")

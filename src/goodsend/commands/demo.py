@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from goodsend.commands.key import SCOPES
-from goodsend.commands.serve import address_of, end_orderly, working
+from goodsend.commands.serve import Ending, address_of, working
 from goodsend.kit.clock import DAY, Micros
 from goodsend.kit.errors import Misconfigured
 from goodsend.server import Server, listen
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Start everything, print where to look, play the day, and serve until a signal."""
-    end_orderly()
+    ending = Ending()
     folder = (options.data or settings.data_dir.expanduser() / "demo").absolute()
     if options.fresh:
         shutil.rmtree(folder, ignore_errors=True)
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                 target=_play, args=(installation, local, key, day, options.seconds), name="player", daemon=True
             )
             player.start()
-        server.serve_forever()
+        ending.serve(server)
     return 0
 
 

@@ -32,19 +32,32 @@ def working(installation: Installation) -> Iterator[None]:
         installation.engine.close()
 
 
-def end_orderly() -> None:
+class Ending:
     """
-    Let SIGTERM end this process like a return: what was taken is answered, the worker and the database come to rest.
+    Lets SIGTERM end this process like a return: what was taken is answered, worker and database come to rest, exit
+    code 0. Made before anything else is started; `serve` then serves until that signal, or Ctrl-C.
 
-    Exit code 0, because being told to stop is no failure. Without this uvicorn, after it has stopped serving, lets the
-    signal kill the process.
+    The signal is only noted, never raised as an exception: one that arrives while an object is finalised would be
+    lost, and the server would go on. Without this, uvicorn lets the signal kill the process after it has stopped.
     """
-    signal.signal(signal.SIGTERM, _leave)
 
+    def __init__(self) -> None:
+        self._is_told = False
+        self._server: Server | None = None
+        signal.signal(signal.SIGTERM, self._tell)
 
-def _leave(number: int, frame: object) -> None:
-    del number, frame
-    raise SystemExit(0)
+    def _tell(self, number: int, frame: object) -> None:
+        del number, frame
+        self._is_told = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def serve(self, server: Server) -> None:
+        """Serve until a signal, at once over when it came already."""
+        self._server = server
+        if self._is_told:
+            server.should_exit = True
+        server.serve_forever()
 
 
 def address_of(settings: Settings, port: int) -> str:
@@ -61,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
-    end_orderly()
+    ending = Ending()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
@@ -72,5 +85,5 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         with installation.pool.connection() as connection:
             if connection.execute("SELECT 1 FROM member LIMIT 1").fetchone() is None:
                 print("Nobody can sign in yet: goodsend tenant NAME, then goodsend member NAME LOGIN --role admin")
-        Server(installation, sock).serve_forever()
+        ending.serve(Server(installation, sock))
     return 0
