@@ -158,7 +158,7 @@ class Reader:
         known = self._kinds.kinds.get(kind)
         if known is None:
             near = closest(shorten(kind, 100), self._kinds.kinds)
-            hint = f"did you mean {near!r}?" if near else "docs/reference/event-kinds.md lists them; a pack can add more"
+            hint = f"did you mean {near!r}?" if near else "docs/reference/event-kinds.md lists them; packs add more"
             raise _Refused("unknown_kind", f"There is no kind of event named {shorten(kind, 100)!r}.", hint, "kind")
         form = _Form(known, self._limits, self._rules)
         self._forms[kind] = form
