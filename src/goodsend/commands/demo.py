@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import fcntl
 import logging
 import secrets
 import shutil
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import msgspec
@@ -48,11 +50,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Start everything, print where to look, play the day, and serve until a signal."""
     ending = Ending()
     folder = (options.data or settings.data_dir.expanduser() / "demo").absolute()
+    alone = _alone(folder)
     if options.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder / "postgres", ignore_errors=True)
     settings = dataclasses.replace(settings, data_dir=folder, log_level="warning")
     sock = _listen(settings, options.port)
-    with sock, install(settings) as installation, working(installation):
+    with alone, sock, install(settings) as installation, working(installation):
         password, key, day = _people(installation, options)
         address = address_of(settings, sock.getsockname()[1])
         print(f"Console  {address}")
@@ -68,6 +71,18 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             player.start()
         ending.serve(server)
     return 0
+
+
+def _alone(folder: Path) -> TextIO:
+    """Return an open lock on the folder: a second demo would take away the first one's password and key."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (folder / "demo.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise Misconfigured(f"a demo runs on {folder} already: stop it, or use another folder with --data") from None
+    return lock
 
 
 def _listen(settings: Settings, port: int | None) -> socket.socket:

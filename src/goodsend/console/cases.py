@@ -20,6 +20,7 @@ from goodsend.decisions.model import Action
 from goodsend.kit.clock import Micros
 from goodsend.kit.errors import Conflict, NotFound
 from goodsend.kit.ids import derived_id
+from goodsend.outreach.model import Notice
 from goodsend.pack import Pack
 from goodsend.standing.model import Move
 from goodsend.store import accounts, audit, casework, explore, notices, outbox, views
@@ -125,8 +126,9 @@ def _case_page(
         earlier = casework.page(connection, tenant, subject=(case.subject_type, case.subject), order="recent", limit=9)
         holder = case.subject if case.subject_type == "account" else shown.decision.account if shown else None
         account = explore.account(connection, tenant, holder) if holder else None
-        drafts = notices.of_decisions(connection, tenant, [one.decision_id for one in evidence])
-        asked = _asked(connection, tenant, evidence, steps)
+        decisions = views.decisions_of(connection, tenant, case_id)
+        drafts = _hardest_first(notices.of_decisions(connection, tenant, decisions), pack)
+        asked = _asked(connection, tenant, decisions, steps)
         digest = shown.event.content if shown else None
         content = shown_content(connection, session, digest, pack) if digest else None
         note_view(connection, session, content, desk.now(), {"case": case.id})
@@ -168,12 +170,19 @@ def _case_page(
     )
 
 
-def _asked(
-    connection: Connection, tenant: str, evidence: Sequence[views.Evidence], steps: Sequence[Step]
-) -> list[outbox.Entry]:
+def _hardest_first(drafts: Sequence[tuple[Notice, str]], pack: Pack) -> list[tuple[Notice, str]]:
+    """Return notices with those of the hardest actions first: a milder one may no longer be true."""
+    impact = {
+        template.id: max(pack.actions[action].impact for action in template.for_actions)
+        for template in pack.outreach.templates.values()
+    }
+    return sorted(drafts, key=lambda draft: -impact.get(draft[0].template, 0))
+
+
+def _asked(connection: Connection, tenant: str, decisions: Sequence[str], steps: Sequence[Step]) -> list[outbox.Entry]:
     """Return the effects asked for by people who worked the case, then those of its decisions: each action once."""
     ids = [step.body["id"] for step in reversed(steps) if step.verb == "action_asked" and "id" in step.body]
-    ids += views.actions_of(connection, tenant, [one.decision_id for one in evidence])
+    ids += views.actions_of(connection, tenant, decisions)
     found: dict[tuple[str, str], outbox.Entry] = {}
     for outbox_id in ids:
         try:

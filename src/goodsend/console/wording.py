@@ -57,7 +57,7 @@ STATES: Final = {
     "decided": Said("Decided", "check", "allow"),
     "closed": Said("Closed", "box", "quiet"),
     "due": Said("Due", "clock", "review"),
-    "done": Said("Done", "check", "allow"),
+    "done": Said("Handed over", "check", "allow"),
     "dead": Said("Given up", "stop", "reject"),
     "live": Said("Live", "check", "allow"),
     "shadow": Said("Shadow", "eye", "quiet"),

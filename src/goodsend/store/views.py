@@ -236,7 +236,7 @@ def cases_of_event(connection: Connection, tenant: str, event_id: str) -> list[s
 
 
 def evidence_of(connection: Connection, tenant: str, case_id: str, limit: int = 50) -> list[Evidence]:
-    """Return the events of a case, newest first, the opening one always among them (last)."""
+    """Return the events of a case, gravest first and newest among equals; the opening one is always there, last."""
     found = _all(
         connection,
         Evidence,
@@ -245,10 +245,20 @@ def evidence_of(connection: Connection, tenant: str, case_id: str, limit: int = 
              JOIN event_key k ON k.tenant = s.tenant AND k.event_id = s.event_id
              JOIN decision d ON d.tenant = k.tenant AND d.day = k.day AND d.arrival = k.arrival
             WHERE s.tenant = %s AND s.case_id = %s AND s.verb IN ('opened', 'joined')
-            ORDER BY s.verb = 'opened' DESC, d.at DESC, s.step_id DESC LIMIT %s""",
+            ORDER BY s.verb = 'opened' DESC, d.severity DESC, d.at DESC, s.step_id DESC LIMIT %s""",
         [tenant, case_id, limit],
     )
     return [*found[1:], *found[:1]]
+
+
+def decisions_of(connection: Connection, tenant: str, case_id: str) -> list[str]:
+    """Return the ids of all decisions that opened or joined a case, as far as its timeline holds them."""
+    rows = connection.execute(
+        """SELECT DISTINCT decision_id FROM case_step
+            WHERE tenant = %s AND case_id = %s AND verb IN ('opened', 'joined') AND decision_id IS NOT NULL""",
+        [tenant, case_id],
+    )
+    return [row[0] for row in rows]
 
 
 def actions_of(connection: Connection, tenant: str, decisions: Sequence[str], limit: int = 30) -> list[str]:
