@@ -1,6 +1,7 @@
 """`goodsend` as a process, for tests that come in the way a user does: its answer, its peak memory, its end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,24 @@ class Running:
         ]
         for reader in self._readers:
             reader.start()
+        self._peak_bytes = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """
+        Note the most memory held so far, every few milliseconds, while the process lives.
+
+        What the kernel tells of a child at its end also counts the memory of the process that started it.
+        """
+        while self.popen.returncode is None:
+            try:
+                status = Path(f"/proc/{self.popen.pid}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            found = re.search(r"VmHWM:\s+(\d+) kB", status)
+            if found:
+                self._peak_bytes = max(self._peak_bytes, int(found[1]) * 1024)
+            time.sleep(0.01)
 
     @property
     def out(self) -> str:
@@ -105,13 +124,12 @@ class Running:
         """Wait for its end."""
         late = threading.Timer(patience_s, self.popen.kill)
         late.start()
-        _, status, usage = os.wait4(self.popen.pid, 0)
+        _, status = os.waitpid(self.popen.pid, 0)
         late.cancel()
         self.popen.returncode = os.waitstatus_to_exitcode(status)
         for reader in self._readers:
             reader.join()
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return Done(self.popen.returncode, self.out, self.err, peak)
+        return Done(self.popen.returncode, self.out, self.err, self._peak_bytes)
 
     def __enter__(self) -> "Running":
         return self
