@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.commands.process import Running, goodsend
+from tests.commands.process import Running, goodsend, wait_until
 
 PORT = {"GOODSEND_PORT": "0", "GOODSEND_LOG_LEVEL": "warning"}
 
@@ -43,7 +43,8 @@ def test_the_embedded_database_ends_with_its_last_user(how: signal.Signals, tmp_
     """After an orderly end no server is left, and the next start finds everything clean."""
     env = PORT | {"GOODSEND_DATA_DIR": str(tmp_path / "d")}
     with Running("serve", env=env) as process:
-        process.printed("Console ")
+        url = process.printed("Console ")
+        wait_until(lambda: httpx.get(f"{url}/readyz", timeout=30).status_code == 200)
         process.popen.send_signal(how)
         done = process.finish()
 
