@@ -38,6 +38,12 @@ async function drawCharts(): Promise<void> {
   draw();
 }
 
+async function openEditor(): Promise<void> {
+  if (!document.querySelector("[data-writing]")) return;
+  const { startEditor } = await import("./editor");
+  startEditor();
+}
+
 // Two clicks must not send a form twice.
 document.addEventListener("submit", (event) => {
   const form = event.target as HTMLFormElement;
@@ -62,6 +68,7 @@ function start(): void {
   startPalette();
   startKeys();
   void drawCharts();
+  void openEditor();
   document.addEventListener("htmx:afterSettle", () => {
     refreshTimes();
     void drawCharts();
