@@ -43,10 +43,15 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class Catalog(Mapping[str, Fact]):
-    """Every column that rules, policies and models may read, by name. Immutable."""
+    """
+    Every column that rules, policies and models may read, by name. Immutable.
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    `whole` is the catalogue this one is a part of (itself where it is all): what is missing here may be there.
+    """
+
+    def __init__(self, facts: Iterable[Fact], whole: "Catalog | None" = None) -> None:
         self._facts = {fact.name: fact for fact in facts}
+        self.whole: Catalog = self if whole is None else whole
 
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
@@ -62,4 +67,9 @@ class Catalog(Mapping[str, Fact]):
         wanted = frozenset(kinds)
         if not wanted:
             return self
-        return Catalog(fact for fact in self._facts.values() if not fact.kinds or fact.kinds & wanted)
+        chosen = (fact for fact in self._facts.values() if not fact.kinds or fact.kinds & wanted)
+        return Catalog(chosen, self.whole)
+
+    def including(self, facts: Iterable[Fact]) -> "Catalog":
+        """Return a catalogue with these columns as well."""
+        return Catalog([*self._facts.values(), *facts])

@@ -16,6 +16,7 @@ import msgspec
 from goodsend.cases.triage import Triage, parse_triage
 from goodsend.decisions.actions import ActionKind, parse_actions
 from goodsend.decisions.decide import Thresholds, parse_thresholds
+from goodsend.decisions.labels import label_facts
 from goodsend.events.addresses import AddressRules, parse_address_rules
 from goodsend.events.functions import ADDRESS_FUNCTIONS
 from goodsend.events.kinds import Kinds, conflicts, event_facts, parse_kinds
@@ -26,7 +27,11 @@ from goodsend.features.definitions import Feature, feature_facts, parse_features
 from goodsend.kit.errors import Problem
 from goodsend.outreach.notices import Outreach, parse_notices
 from goodsend.policies.clauses import Policy, parse_policies
+from goodsend.reports.alarms import Watch, parse_watch
+from goodsend.reports.backtest import Weights, parse_weights
 from goodsend.reports.rates import Rates, parse_rates
+from goodsend.rules.composites import rule_facts
+from goodsend.rules.groups import parse_groups
 from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rules
 from goodsend.scanning.definitions import Scanner, parse_scanner
 from goodsend.scanning.signals import signal_facts
@@ -38,7 +43,8 @@ FUNCTIONS: dict[str, Function] = {**CORE_FUNCTIONS, **ADDRESS_FUNCTIONS}
 
 ROOMS = {
     "pack.toml", "kinds", "features", "rules", "policies", "lists", "notices", "scanning", "models",
-    "actions.toml", "decisions.toml", "standing.toml", "triage.toml", "addresses.toml", "rates.toml",
+    "actions.toml", "decisions.toml", "alarms.toml", "standing.toml", "triage.toml", "addresses.toml", "rates.toml",
+    "backtest.toml",
 }  # fmt: skip
 """What a pack's top folder may hold; anything else is a Problem, so that a misspelt folder is not silently ignored."""
 
@@ -58,7 +64,9 @@ class Pack(msgspec.Struct, frozen=True):
     """
     Everything a tenant's events are judged by. `version` is a digest of all files: the same version, the same meaning.
 
-    `entity_fields` says per kind which field carries which entity type.
+    `entity_fields` says per kind which field carries which entity type. `catalog` are the columns of facts, `names`
+    these and the `h.` names of rules: what a rule may write. `labelled` are the entity types that rules put labels on
+    or read labels of: without any, nobody looks for labels.
     """
 
     version: str
@@ -79,7 +87,11 @@ class Pack(msgspec.Struct, frozen=True):
     triage: Triage
     outreach: Outreach
     rates: Rates
+    watch: Watch | None
+    weights: Weights
+    labelled: tuple[str, ...]
     catalog: Catalog
+    names: Catalog
 
 
 def account_facts() -> list[Fact]:
@@ -125,13 +137,22 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
     problems += found
     thresholds, found = parse_thresholds(room("decisions.toml"))
     problems += found
+    carriers = _carriers(kinds.entities, entity_fields)
     catalog = Catalog(
-        [*event_facts(kinds), *feature_facts(features), *signal_facts(), *model_facts(models), *account_facts()]
-    )
-    references = References(policies, _carriers(actions, entity_fields), kinds.kinds)
+        [
+            *event_facts(kinds), *feature_facts(features), *signal_facts(), *model_facts(models), *account_facts(),
+            *label_facts(kinds.entities, carriers),
+        ]
+    )  # fmt: skip
+    groups, found = parse_groups(room("rules"))
+    problems += found
+    references = References(
+        policies, {name: carriers.get(action.target, frozenset()) for name, action in actions.items()}, kinds.kinds,
+        groups, carriers,
+    )  # fmt: skip
     rules, found = parse_rules(room("rules"), references)
     problems += found
-    ruleset, found = compile_rules(rules, catalog, FUNCTIONS, lists, kinds.kinds)
+    ruleset, found = compile_rules(rules, catalog, FUNCTIONS, lists, kinds.kinds, groups)
     problems += found
     lifecycle, found = parse_lifecycle(room("standing.toml"), catalog, FUNCTIONS, lists, kinds.kinds)
     problems += found
@@ -140,6 +161,10 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
     outreach, found = parse_notices(room("notices"), actions)
     problems += found
     rates, found = parse_rates(room("rates.toml"))
+    problems += found
+    watch, found = parse_watch(room("alarms.toml"))
+    problems += found
+    weights, found = parse_weights(room("backtest.toml"))
     problems += found
     if problems:
         return None, problems
@@ -162,7 +187,11 @@ def build_pack(files: Mapping[str, bytes]) -> tuple[Pack | None, list[Problem]]:
         triage=triage,
         outreach=outreach,
         rates=rates,
+        watch=watch,
+        weights=weights,
         catalog=catalog,
+        labelled=_labelled(ruleset, lifecycle, kinds.entities),
+        names=catalog.including(rule_facts(list(ruleset.rules.values()))),
     )
     return pack, []
 
@@ -212,10 +241,18 @@ def _models(files: Mapping[str, bytes]) -> tuple[tuple[Model, ...], list[Problem
     return tuple(models.values()), problems
 
 
-def _carriers(
-    actions: Mapping[str, ActionKind], entity_fields: Mapping[str, Mapping[str, str]]
-) -> dict[str, frozenset[str]]:
-    def kinds_with(entity: str) -> Iterable[str]:
-        return (kind for kind, fields in entity_fields.items() if entity in fields)
+def _labelled(ruleset: Ruleset, lifecycle: Lifecycle, entities: Iterable[str]) -> tuple[str, ...]:
+    set_ = {label.entity for rule in ruleset.rules.values() for label in rule.labels}
+    read = {name for expression in ruleset.expressions.values() for name in expression.facts}
+    texts = [step.when for step in lifecycle.steps]
+    return tuple(
+        entity for entity in entities
+        if entity in set_ or f"l.{entity}_labels" in read or any(f"l.{entity}_labels" in text for text in texts)
+    )  # fmt: skip
 
-    return {name: frozenset(kinds_with(action.target)) for name, action in actions.items()}
+
+def _carriers(entities: Iterable[str], entity_fields: Mapping[str, Mapping[str, str]]) -> dict[str, frozenset[str]]:
+    """Return per entity type the kinds of events that carry it."""
+    return {
+        entity: frozenset(kind for kind, fields in entity_fields.items() if entity in fields) for entity in entities
+    }

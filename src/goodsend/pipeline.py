@@ -12,8 +12,10 @@ import msgspec
 from goodsend import __version__
 from goodsend.cases.model import CaseChange, OpenCase
 from goodsend.cases.triage import case_change
+from goodsend.decisions.breaker import Counted
 from goodsend.decisions.decide import decide
-from goodsend.decisions.model import Decision
+from goodsend.decisions.labels import in_force, joined
+from goodsend.decisions.model import Decision, EntityLabel
 from goodsend.events.model import Arrived, Content, Event
 from goodsend.expr.functions import Lists
 from goodsend.facts import Facts
@@ -34,13 +36,19 @@ class Known(msgspec.Struct):
     What was gathered for a batch, and what its earlier events changed.
 
     `standings` by account and `cases` by (subject type, subject); an account that is absent was never seen.
-    `contents` are bodies for events that name content only by digest.
+    `contents` are bodies for events that name content only by digest. `labels` are those of the batch's entities by
+    (type, key), for the pack's labelled types; what changed of them is in `labelled` (to be kept) and `replaced` (gone
+    into those). `asked` counts what rules asked for.
     """
 
     lists: Lists
     standings: dict[str, str] = {}
     cases: dict[tuple[str, str], OpenCase] = {}
     contents: Mapping[str, Content] = {}
+    labels: dict[tuple[str, str], list[EntityLabel]] = {}
+    asked: Counted = msgspec.field(default_factory=Counted)
+    labelled: dict[EntityLabel, None] = {}
+    replaced: dict[EntityLabel, None] = {}
 
     def learn(self, outcome: "Outcome") -> None:
         """Take in what an event changed, so that the next one of the batch sees it."""
@@ -48,11 +56,26 @@ class Known(msgspec.Struct):
             self.standings[outcome.move.account] = outcome.move.after
         elif outcome.decision.account is not None:
             self.standings.setdefault(outcome.decision.account, FIRST)
+        for label in outcome.decision.labels:
+            self._label(label)
+        if outcome.decision.actions:
+            self.asked.learn(outcome.decision.actions, outcome.event.at)
         change = outcome.case
         if change is not None:
             self.cases[change.subject_type, change.subject] = OpenCase(
                 change.id, change.subject_type, change.subject, change.policy, change.severity, change.queue
             )
+
+    def _label(self, new: EntityLabel) -> None:
+        named = (new.entity_type, new.entity)
+        labels, gone = joined(self.labels.get(named, ()), new)
+        self.labels[named] = labels
+        for old in gone:
+            if old in self.labelled:
+                del self.labelled[old]
+            else:
+                self.replaced[old] = None
+        self.labelled[labels[-1]] = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -106,6 +129,9 @@ def process(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Out
             facts["m." + model.name] = score
     standing = known.standings.get(account, FIRST) if account is not None else None
     facts["a.standing"] = standing
+    for entity in pack.labelled:
+        if entity in entities:
+            facts[f"l.{entity}_labels"] = in_force(known.labels.get((entity, entities[entity]), ()), event.at)
 
     evaluation = evaluate(pack.ruleset, event.kind, facts, known.lists, account)
     decision = decide(
@@ -116,6 +142,8 @@ def process(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Out
         entities=entities,
         versions={"pack": pack.version, "engine": __version__} | {f"m.{m.name}": m.version for m in pack.models},
         late=late,
+        groups=pack.ruleset.groups,
+        asked=known.asked,
     )
     move = next_move(pack.lifecycle, pack.actions, decision, standing or FIRST, facts, known.lists)
     change = case_change(decision, entities, known.cases, pack.triage, pack.policies)

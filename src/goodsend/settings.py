@@ -39,16 +39,21 @@ class Settings:
     batch_limit: int = _setting(10_000, "most events in one request")
     body_limit_bytes: int = _setting(64_000_000, "largest request body")
     queue_limit: int = _setting(20_000, "events waiting for the engine before clients are told to slow down")
+    queue_limit_bytes: int = _setting(256_000_000, "and their bytes")
+    snapshot_events: int = _setting(100_000, "events after which the windows are kept again, so that a start is quick")
     webhook_private_hosts: tuple[str, ...] = _setting(
         (), "hosts with private addresses that webhooks may reach, comma-separated"
     )
+    archive: str = _setting("", "folder of the archive in Parquet; empty: the folder `archive` below GOODSEND_DATA_DIR")
+    archive_every: Micros = _setting(0, "how often the server brings the archive up to date, such as 1h; 0: never")
     log_level: str = _setting("info", "debug, info, warning or error")
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of an environment. Raises Misconfigured with one Problem per bad or unknown key."""
     known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
-    ignored = {"GOODSEND_DATA", "GOODSEND_FDB", "GOODSEND_BROWSER"}  # read by tests and benchmarks, not by the product
+    # read by tests and benchmarks, not by the product
+    ignored = {"GOODSEND_DATA", "GOODSEND_FDB", "GOODSEND_BROWSER", "GOODSEND_ENGINES"}
     problems = []
     values: dict[str, Any] = {}
     for key, text in environment.items():
@@ -67,6 +72,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if problems:
         raise Misconfigured("the environment has settings that cannot be used", problems)
     return Settings(**values)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment that `read_settings` reads these from, for a process of our own."""
+    said = {}
+    for known in fields(Settings):
+        value = getattr(settings, known.name)
+        text = known.metadata["separator"].join(map(str, value)) if isinstance(value, tuple) else str(value)
+        said[PREFIX + known.name.upper()] = text
+    return said
 
 
 def _read(name: str, default: Any, separator: str, text: str) -> Any:

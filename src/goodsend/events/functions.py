@@ -7,6 +7,8 @@ Arguments need not be canonical: what is no address gives NULL. A role address i
 
 import math
 
+from sqlglot import expressions as exp
+
 from goodsend.events.addresses import (
     Url,
     Wrong,
@@ -19,6 +21,10 @@ from goodsend.events.addresses import (
     registrable_domain,
 )
 from goodsend.expr.functions.model import Function, Parameter, table
+from goodsend.expr.nodes import Widen
+from goodsend.expr.sql.model import Dialect, Site
+from goodsend.expr.sql.pieces import binary, call, case, concat, is_match, number
+from goodsend.expr.sql.udfs import udf_name
 from goodsend.facts import FactType
 
 _TEXT = FactType.TEXT
@@ -111,6 +117,104 @@ def _wilson_upper(successes: float, trials: float) -> float | None:
     return found[1] if found else None
 
 
+# -- as SQL -----------------------------------------------------------------------------------------------------------
+# The plain cases, told by a pattern that every engine reads alike, are native; the rest asks the function itself.
+
+_PLAIN_LABEL = "[A-Za-z0-9_]+(?:-+[A-Za-z0-9_]+)*"
+_PLAIN_LOCAL = "[!-?A-~]"  # printable ASCII without space and @
+_PLAIN_MAIL = f"{_PLAIN_LOCAL}+@(?:{_PLAIN_LABEL}[.])+[A-Za-z][A-Za-z0-9_]*(?:-+[A-Za-z0-9_]+)*"
+_PLAIN_CHARS = 63
+"""A shorter host needs no look at the lengths of its labels."""
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
+
+def _email_domain_sql(site: Site) -> exp.Expression | None:
+    if not site.is_small:
+        return None
+    mail = site.args[0]
+    short = binary(exp.LTE, call("LENGTH", mail.copy()), exp.Literal.number(_PLAIN_CHARS))
+    plain = binary(exp.And, short, is_match(mail.copy(), _PLAIN_MAIL, site.dialect))
+    host = call(_substring(site), mail.copy(), binary(exp.Add, _at_sign(mail, site), exp.Literal.number(1)))
+    return case((plain, call("LOWER", host)), otherwise=call(udf_name(site.call), mail.copy()))
+
+
+def _email_local_sql(site: Site) -> exp.Expression | None:
+    if not site.is_small:
+        return None
+    mail = site.args[0]
+    plain = is_match(mail.copy(), f"{_PLAIN_LOCAL}+@{_PLAIN_LOCAL}*", site.dialect)
+    length = binary(exp.Sub, _at_sign(mail, site), exp.Literal.number(1))
+    local = call(_substring(site), mail.copy(), exp.Literal.number(1), length)
+    return case((plain, call("LOWER", local)), otherwise=call(udf_name(site.call), mail.copy()))
+
+
+def _at_sign(mail: exp.Expression, site: Site) -> exp.Expression:
+    return call("INSTR" if site.dialect is Dialect.SPARK else "STRPOS", mail.copy(), exp.Literal.string("@"))
+
+
+def _substring(site: Site) -> str:
+    return "SUBSTR" if site.dialect is Dialect.BIGQUERY else "SUBSTRING"
+
+
+def _ip_prefix_sql(site: Site) -> exp.Expression | None:
+    if not site.is_small:
+        return None
+    address = site.args[0]
+    plain = is_match(address.copy(), f"{_OCTET}(?:[.]{_OCTET}){{3}}", site.dialect)
+    group = [] if site.dialect is Dialect.BIGQUERY else [exp.Literal.number(1)]
+    pattern = exp.Literal.string("^([0-9]+[.][0-9]+[.][0-9]+[.])")
+    kept = call("REGEXP_EXTRACT", address.copy(), pattern, *group)
+    network = concat([kept, exp.Literal.string("0/24")])
+    return case((plain, network), otherwise=call(udf_name(site.call), address.copy()))
+
+
+def _wilson_lower_sql(site: Site) -> exp.Expression | None:
+    return _wilson_site(site, lower=True)
+
+
+def _wilson_upper_sql(site: Site) -> exp.Expression | None:
+    return _wilson_site(site, lower=False)
+
+
+def _wilson_site(site: Site, *, lower: bool) -> exp.Expression | None:
+    """Of whole numbers: with them no step can leave the range of floats."""
+    if not site.is_small or not all(isinstance(arg, Widen) for arg in site.call.args):
+        return None
+    return wilson_sql(site.args[0], site.args[1], lower=lower)
+
+
+def wilson_sql(successes: exp.Expression, trials: exp.Expression, *, lower: bool) -> exp.Expression:
+    """
+    Return a bound of `wilson` as SQL, the same steps in the same order. The arguments are DOUBLEs that hold whole
+    numbers; they are copied.
+    """
+
+    def plus(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+        return binary(exp.Add, left, right)
+
+    def times(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+        return binary(exp.Mul, left, right)
+
+    def over(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+        return binary(exp.Div, left, right)
+
+    one = number(1.0)
+    share = call("LEAST", over(successes.copy(), trials.copy()), one.copy())
+    square = over(number(Z95 * Z95), trials.copy())
+    below = plus(one.copy(), square.copy())
+    centre = over(plus(share.copy(), over(square.copy(), number(2.0))), below.copy())
+    spread = over(times(share.copy(), binary(exp.Sub, one.copy(), share.copy())), trials.copy())
+    root = call("SQRT", plus(spread, over(square.copy(), times(number(4.0), trials.copy()))))
+    half = over(times(number(Z95), root), below)
+    if lower:
+        bound = call("GREATEST", number(0.0), binary(exp.Sub, centre, half))
+    else:
+        bound = call("LEAST", one.copy(), plus(centre, half))
+    some = binary(exp.GT, trials.copy(), number(0.0))
+    known = binary(exp.GTE, successes.copy(), number(0.0))
+    return case((binary(exp.And, some, known), bound))
+
+
 _COUNTS = (Parameter("successes", FactType.NUMBER), Parameter("trials", FactType.NUMBER))
 
 ADDRESS_FUNCTIONS = table(
@@ -121,6 +225,7 @@ ADDRESS_FUNCTIONS = table(
         parameters=(_EMAIL,),
         result=_TEXT,
         call=_email_domain,
+        sql=_email_domain_sql,
         examples=(
             ("EMAIL_DOMAIN('Bob@Mail.Example.COM')", "mail.example.com"),
             ("EMAIL_DOMAIN('bob@bücher.example')", "xn--bcher-kva.example"),
@@ -134,6 +239,7 @@ ADDRESS_FUNCTIONS = table(
         parameters=(_EMAIL,),
         result=_TEXT,
         call=_email_local,
+        sql=_email_local_sql,
         examples=(("EMAIL_LOCAL('Bob.Smith+x@example.com')", "bob.smith+x"), ("EMAIL_LOCAL('@example.com')", None)),
     ),
     Function(
@@ -204,6 +310,7 @@ ADDRESS_FUNCTIONS = table(
         parameters=(Parameter("ip", _TEXT),),
         result=_TEXT,
         call=_ip_prefix,
+        sql=_ip_prefix_sql,
         examples=(("IP_PREFIX('203.0.113.9')", "203.0.113.0/24"), ("IP_PREFIX('2001:db8::1:2:3')", "2001:db8::/64")),
     ),
     Function(
@@ -222,6 +329,7 @@ ADDRESS_FUNCTIONS = table(
         parameters=_COUNTS,
         result=FactType.NUMBER,
         call=_wilson_lower,
+        sql=_wilson_lower_sql,
         examples=(
             ("ROUND(WILSON_LOWER(1, 13), 4)", 0.0137),
             ("ROUND(WILSON_LOWER(50000, 1000000), 4)", 0.0496),
@@ -235,6 +343,7 @@ ADDRESS_FUNCTIONS = table(
         parameters=_COUNTS,
         result=FactType.NUMBER,
         call=_wilson_upper,
+        sql=_wilson_upper_sql,
         examples=(("ROUND(WILSON_UPPER(1, 13), 4)", 0.3331), ("ROUND(WILSON_UPPER(0, 10), 4)", 0.2775)),
     ),
 )

@@ -258,6 +258,11 @@ class _Checker:
             return replace(node, name=same[0], type=self.catalog[same[0]].type)
         if same:
             self.note(node, f"{self.shown(node)} could be several facts", f"write {' or '.join(sorted(same))}")
+        elif node.name in self.catalog.whole:
+            carried = sorted(self.catalog.whole[node.name].kinds)
+            more = f" and {len(carried) - 3} more" if len(carried) > 3 else ""
+            hint = f"only these have it: {', '.join(carried[:3])}{more}"
+            self.note(node, f"the events looked at here never have {self.shown(node)}", hint)
         else:
             self.note(node, f"there is no fact {self.shown(node)}", self.meant(node.name))
         return node

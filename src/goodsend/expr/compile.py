@@ -11,6 +11,7 @@ Calls that occur in several expressions are made once, and only when first neede
 searched in one pass. Nothing generated holds text of an author other than through repr().
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -104,7 +105,7 @@ class _Writer:
         self.statements: list[str] = []
         self.temporaries = 0
         roots = list(roots)
-        self.groups, self.shared = _repeated(roots)
+        self.groups, self.shared, self.trees = _repeated(roots)
         self.results = [self.result(root) for root in roots]
 
     def source(self) -> str:
@@ -148,6 +149,10 @@ class _Writer:
         if is_constant(node):
             return _constant(evaluate(node, {}))
         code = _WRITE[type(node)](self, node)
+        if id(node) in self.trees and not code.atom:
+            memo = self.memo(f"tree {id(node)}")
+            text = f"({memo} if {memo} is not ... else ({memo} := {code.text}))"
+            code = _Code(text, code.height + 1, code.nullable)
         if code.height <= _HEIGHT:
             return code
         name = self.temporary()
@@ -350,8 +355,13 @@ def _group_key(node: Call) -> str | None:
     return f"{node.name} {sql_of(node.args[0])}"
 
 
-def _repeated(roots: Iterable[Node]) -> tuple[dict[str, dict[str, int]], frozenset[str]]:
-    """Return the groups of two or more patterns over one subject, and the texts of calls that occur more than once."""
+def _repeated(roots: Iterable[Node]) -> tuple[dict[str, dict[str, int]], frozenset[str], frozenset[int]]:
+    """
+    Return the groups of two or more patterns over one subject, the texts of calls that occur more than once, and the
+    identities of conditions that stand in several places as one and the same object.
+    """
+    roots = list(roots)
+    times = Counter(id(node) for root in roots for node in walk(root) if node.type is FactType.BOOLEAN)
     groups: dict[str, dict[str, int]] = {}
     seen: set[str] = set()
     shared: set[str] = set()
@@ -366,7 +376,8 @@ def _repeated(roots: Iterable[Node]) -> tuple[dict[str, dict[str, int]], frozens
         if key in seen:
             shared.add(key)
         seen.add(key)
-    return {key: group for key, group in groups.items() if len(group) > 1}, frozenset(shared)
+    trees = frozenset(tree for tree, count in times.items() if count > 1)
+    return {key: group for key, group in groups.items() if len(group) > 1}, frozenset(shared), trees
 
 
 _WRITE: Mapping[type[Node], Callable[[_Writer, Any], _Code]] = {

@@ -18,6 +18,7 @@ _FAMILIES = {
     "lists": "Lists",
     "numbers": "Numbers",
     "time": "Time",
+    "json": "JSON within a text",
     "choice": "Choice and NULL",
 }
 

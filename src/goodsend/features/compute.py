@@ -10,245 +10,52 @@ what was forgotten: those are NULL. Only `first` and `time_since_first` over "ev
 """
 
 import hashlib
-import math
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from goodsend.events.kinds import Kinds
 from goodsend.events.model import Event
-from goodsend.expr.compile import build_row
-from goodsend.expr.evaluate import read
+from goodsend.expr.evaluate import read as read_value
 from goodsend.expr.functions.model import Lists
-from goodsend.expr.model import Expression
-from goodsend.expr.nodes import Name
-from goodsend.facts import Facts, FactType, Value
-from goodsend.features.definitions import ZERO_WHEN_EMPTY, Aggregate, Feature
-from goodsend.features.windows import Log, Needs
-from goodsend.kit.clock import DAY, SECOND, Micros
+from goodsend.facts import Facts, Value
+from goodsend.features import snapshots
+from goodsend.features.generate import Bound, Feed, Run, Table, generate
+from goodsend.features.measures import fitting, interval, ratio
+from goodsend.features.plan import OWN, Group, Part, Plan, Ratio, Step, build_plan, read_always
+from goodsend.features.windows import Few, Log, Needs, added, begin
+from goodsend.kit.clock import DAY, Micros
+
+__all__ = ["LATE_HORIZON", "Plan", "Windows", "build_plan"]
 
 LATE_HORIZON: Micros = 7 * DAY
 """Default of how late an event may come and still be judged by everything; a setting overrides it."""
 
-_OTHER_VALUE = {
-    Aggregate.FIRST,
-    Aggregate.LAST,
-    Aggregate.DISTINCT,
-    Aggregate.MIN,
-    Aggregate.MAX,
-}
-_ALWAYS_KNOWN = {Aggregate.FIRST, Aggregate.TIME_SINCE_FIRST}
+_SWEEP = 64
+"""How many keys are looked at in one go, to forget what is over: one for four events, and one for each new key."""
+_EVERY = 256
+_SHARED_KEY = 3
+"""From so many groups on, a key is one text for all of them; below, finding it would cost more than it saves.
+Own choice, as the others here."""
+_TEXTS = 1_000
+"""How many texts are looked at to keep equal values once: enough for plans, countries, sources."""
 
-_OWN = frozenset({"id", "kind", "at", "channel"})
-"""Columns of `e.` that are the event's own members, not fields of its data."""
-
-Key = str | tuple[str, ...]
-_Shelf = dict[int, Log]
-"""The logs of one key, by the number of their group; a group that nothing fed has none."""
-_Shelves = dict[Key, _Shelf]
+_Binding = tuple[Run, tuple[Bound, ...], Callable[[Facts, Lists], tuple[Value, ...]] | None, Sequence[tuple[str, str]]]
+"""What a kind does: the function for events in time, its parts for those past the horizon, its expressions' row."""
 
 
-class Readings(msgspec.Struct, frozen=True):
-    """The features of a group that are read at one moment, by how they are read; `window` None is ever."""
+class _Kept:
+    """What a group's memory holds: as much as its features need, or more where it was kept for others before."""
 
-    counts: tuple[tuple[str, Micros | None], ...] = ()
-    sums: tuple[tuple[str, Micros | None, int], ...] = ()
-    distincts: tuple[tuple[str, Micros | None, int], ...] = ()
-    others: tuple[tuple[str, Micros | None, Aggregate], ...] = ()
-    always: tuple[tuple[str, Micros | None, Aggregate], ...] = ()
-    empty: dict[str, int | float] = {}
+    __slots__ = ("meaning", "needs", "span")
 
+    def __init__(self, meaning: str, needs: Needs, span: Micros) -> None:
+        self.meaning = meaning
+        self.needs = needs
+        self.span = span
 
-class Group(msgspec.Struct, frozen=True):
-    """
-    Features that share key, kinds, `where` and `of`, and so one log a key.
-
-    `before` is read before the event is added (it does not count itself), `after` afterwards, None: nothing; `both` is
-    for events that add nothing. `span` is the longest window (0 without any). `scale` is None where values are kept as
-    they are, else the power of ten they are taken by.
-    """
-
-    key: tuple[str, ...]
-    on: frozenset[str]
-    of: Expression | None
-    where: Expression | None
-    scale: int | None
-    span: Micros
-    needs: Needs
-    before: Readings | None
-    after: Readings | None
-    both: Readings
-
-
-class Step(msgspec.Struct, frozen=True):
-    """
-    How one kind feeds one group. `where` and `of` are places in the row of the kind's expressions, None where there is
-    none; `field` is the data field when `of` is nothing but that, `type` what it must hold: events of the log may be
-    older than the kind's present definition.
-    """
-
-    group: int
-    where: int | None = None
-    of: int | None = None
-    field: str | None = None
-    type: FactType | None = None
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """The groups of one key, whatever feeds them. `empty` is what they give for a key that nothing is known of."""
-
-    key: tuple[str, ...]
-    groups: tuple[int, ...]
-    empty: dict[str, int | float]
-
-
-class Recipe(msgspec.Struct, frozen=True):
-    """
-    What one kind does: which shapes of key it reads and, in each, which groups it feeds; the function over its
-    expressions, and the `e.` columns that reads.
-    """
-
-    parts: tuple[tuple[int, dict[int, Step]], ...]
-    row: Callable[[Facts, Lists], tuple[Value, ...]] | None
-    columns: tuple[tuple[str, str], ...]
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """Every feature of a pack, arranged once. `digest` changes when a meaning does; other plans' state is refused."""
-
-    groups: tuple[Group, ...]
-    shapes: tuple[Shape, ...]
-    recipes: dict[str, Recipe]
-    digest: str
-
-
-def build_plan(features: Sequence[Feature], kinds: Kinds) -> Plan:
-    """Arrange features into groups, and say per kind which are fed and which are read."""
-    together: dict[tuple[Any, ...], list[Feature]] = {}
-    for feature in features:
-        together.setdefault(_group_key(feature), []).append(feature)
-    groups = tuple(_group(members) for members in together.values())
-    shapes = _shapes(groups)
-    recipes = {name: _recipe(name, _entities(kinds, name), groups, shapes) for name in kinds.kinds}
-    said = [(feature.name, feature.aggregate.value, feature.window, feature.counts_itself, feature.cap, *map(str, key))
-            for key, members in together.items() for feature in members]  # fmt: skip
-    return Plan(groups, shapes, recipes, hashlib.sha256(repr(said).encode()).hexdigest()[:16])
-
-
-def _group_key(feature: Feature) -> tuple[Any, ...]:
-    scale = _scale(feature)
-    of = feature.of.sql if feature.of is not None else None
-    where = feature.where.sql if feature.where is not None else None
-    return feature.key, tuple(sorted(feature.on)), of, where, scale
-
-
-def _scale(feature: Feature) -> int | None:
-    """Sums of numbers are sums of integers: exact in any order, and taken out again as they went in."""
-    if feature.aggregate is Aggregate.SUM and feature.type is FactType.NUMBER:
-        return feature.scale
-    return None
-
-
-def _group(members: Sequence[Feature]) -> Group:
-    some = members[0]
-    kinds_of = {feature.aggregate for feature in members}
-    ever = {feature.aggregate for feature in members if feature.window is None}
-    windowed = {feature.aggregate for feature in members if feature.window is not None}
-    needs = Needs(
-        events=bool(windowed or ever - _ALWAYS_KNOWN),
-        values=bool(kinds_of & _OTHER_VALUE),
-        sums=Aggregate.SUM in kinds_of,
-        distinct=Aggregate.DISTINCT in windowed,
-        lowest=Aggregate.MIN in kinds_of,
-        highest=Aggregate.MAX in kinds_of,
-        ever=bool(ever - _ALWAYS_KNOWN),
-        ever_distinct=max((feature.cap or 0 for feature in members), default=0),
-    )
-    return Group(
-        key=some.key,
-        on=frozenset(some.on),
-        of=some.of,
-        where=some.where,
-        scale=_scale(some),
-        span=max((feature.window or 0 for feature in members), default=0),
-        needs=needs,
-        before=_readings([feature for feature in members if not feature.counts_itself]),
-        after=_readings([feature for feature in members if feature.counts_itself]),
-        both=_readings(members) or Readings(),
-    )
-
-
-def _readings(features: Sequence[Feature]) -> Readings | None:
-    if not features:
-        return None
-    named = [("f." + feature.name, feature) for feature in features]
-    others = tuple(
-        (name, f.window, f.aggregate)
-        for name, f in named
-        if f.aggregate not in (Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT)
-    )
-    return Readings(
-        counts=tuple((name, f.window) for name, f in named if f.aggregate is Aggregate.COUNT),
-        sums=tuple(
-            (name, f.window, 10**f.scale if f.type is FactType.NUMBER else 0)
-            for name, f in named
-            if f.aggregate is Aggregate.SUM
-        ),
-        distincts=tuple((name, f.window, f.cap or 0) for name, f in named if f.aggregate is Aggregate.DISTINCT),
-        others=others,
-        always=tuple(other for other in others if other[1] is None and other[2] in _ALWAYS_KNOWN),
-        empty={name: 0.0 if f.type is FactType.NUMBER else 0 for name, f in named if f.aggregate in ZERO_WHEN_EMPTY},
-    )
-
-
-def _shapes(groups: Sequence[Group]) -> tuple[Shape, ...]:
-    together: dict[tuple[str, ...], list[int]] = {}
-    for number, group in enumerate(groups):
-        together.setdefault(group.key, []).append(number)
-    return tuple(
-        Shape(key, tuple(numbers), {name: zero for n in numbers for name, zero in groups[n].both.empty.items()})
-        for key, numbers in together.items()
-    )
-
-
-def _entities(kinds: Kinds, kind: str) -> frozenset[str]:
-    return frozenset(field.entity for field in kinds.kinds[kind].fields.values() if field.entity)
-
-
-def _recipe(kind: str, entities: frozenset[str], groups: Sequence[Group], shapes: Sequence[Shape]) -> Recipe:
-    expressions: dict[str, Expression] = {}
-
-    def place(expression: Expression | None) -> int | None:
-        if expression is None:
-            return None
-        expressions.setdefault(expression.sql, expression)
-        return list(expressions).index(expression.sql)
-
-    def step(number: int) -> Step:
-        group = groups[number]
-        field = _plain_field(group.of)
-        of = None if field is not None else place(group.of)
-        return Step(number, place(group.where), of, field, group.of.type if group.of is not None else None)
-
-    parts = tuple(
-        (number, {n: step(n) for n in shape.groups if kind in groups[n].on})
-        for number, shape in enumerate(shapes)
-        if entities.issuperset(shape.key)
-    )
-    columns = sorted({name for expression in expressions.values() for name in expression.facts})
-    row = build_row(expressions) if expressions else None
-    return Recipe(parts, row, tuple((name, name.removeprefix("e.")) for name in columns))
-
-
-def _plain_field(of: Expression | None) -> str | None:
-    """A field that is read as it is needs no expression: the canonical event already holds its type."""
-    if of is None or not isinstance(of.node, Name) or of.type is FactType.TEXTS:
-        return None
-    name = of.node.name.removeprefix("e.")
-    return None if name in _OWN else name
+    def answers(self, other: "_Kept") -> bool:
+        """Whether this memory, as it is, answers all that the other is asked."""
+        return self.meaning == other.meaning and self.span >= other.span and self.needs.covers(other.needs)
 
 
 class Windows:
@@ -257,6 +64,7 @@ class Windows:
 
     `newest` is the latest time seen (None before the first event), `late` counts events that came after later ones,
     `late_past_horizon` those that came later than `late_horizon` allows. `lists` are what `where` and `of` consult.
+    `missing` are the groups, by number, whose past is not in it; they are as good as empty until `rebuild` fed them.
     """
 
     def __init__(self, plan: Plan, late_horizon: Micros = LATE_HORIZON, lists: Lists | None = None) -> None:
@@ -266,8 +74,16 @@ class Windows:
         self.newest: Micros | None = None
         self.late = 0
         self.late_past_horizon = 0
-        self._shelves: tuple[_Shelves, ...] = tuple({} for _ in plan.shapes)
-        self._turns: tuple[deque[Key], ...] = tuple(deque() for _ in plan.shapes)
+        self.missing: frozenset[int] = frozenset()
+        self._tables: list[Table] = [{} for _ in plan.groups]
+        self._kept = [_Kept(_meaning(group, self.lists), group.needs, group.span) for group in plan.groups]
+        self._bound: dict[str, _Binding] = {}
+        self._begun_at: Micros | None = None
+        self._begun_with: dict[tuple[type, Any], Few | Log] = {}
+        self._texts: dict[str, str] = {}
+        self._due = _EVERY
+        self._swept = 0
+        self._turn: Iterator[str] = iter(())
 
     def is_late(self, at: Micros) -> bool:
         """Return whether an event of this time comes after one that happened later."""
@@ -288,149 +104,291 @@ class Windows:
         past = at < newest - self.late_horizon
         if past:
             self.late_past_horizon += 1
+        self._due -= 1
+        if self._due <= 0:
+            self._sweep(newest)
         facts: Facts = {}
-        recipe = self.plan.recipes.get(event.kind)
-        if recipe is None:
+        bound = self._bound.get(event.kind)
+        if bound is None:
+            bound = self._bind(event.kind)
+        if bound is None:
             return facts
-        row: tuple[Value, ...] = ()
-        if recipe.row is not None:
-            row = recipe.row(_columns(event, recipe.columns), self.lists)
-        groups = self.plan.groups
-        for number, fed in recipe.parts:
-            shape = self.plan.shapes[number]
-            key = entities.get(shape.key[0]) if len(shape.key) == 1 else _key(shape.key, entities)
-            if key is None:
-                continue
-            if not past:
-                facts.update(shape.empty)
-            shelf = self._shelves[number].get(key)
-            if shelf is not None:
-                for which, log in shelf.items():
-                    if which not in fed:
-                        _read(groups[which].both, log, at, past, facts)
-            for which, step in fed.items():
-                log_of = shelf.get(which) if shelf is not None else None
-                group = groups[which]
-                if group.before is not None and log_of is not None:
-                    _read(group.before, log_of, at, past, facts)
-                if step.where is None or row[step.where] is True:
-                    value: Any = None
-                    if step.field is not None:
-                        value = read(step.type, event.data.get(step.field))
-                    elif step.of is not None:
-                        value = row[step.of]
-                    if value is not None or group.of is None:
-                        if log_of is None:
-                            shelf, log_of = self._begin(number, key, which)
-                        if group.scale is not None:
-                            value = scaled(value, group.scale)
-                        log_of.add(at, value, newest - group.span - self.late_horizon)
-                if group.after is not None and log_of is not None:
-                    _read(group.after, log_of, at, past, facts)
+        run, parts, row_of, columns = bound
+        row = () if row_of is None else row_of(_columns(event, columns), self.lists)
+        if past:
+            self._take_past(parts, event, entities, row, newest, facts)
+        else:
+            run(entities, event.data, row, at, newest, facts)
         return facts
 
-    def _begin(self, number: int, key: Key, which: int) -> tuple["_Shelf", Log]:
-        """Begin a log; and look at two old keys, so that what is forgotten keeps up with what is new."""
-        shelves, turns = self._shelves[number], self._turns[number]
-        for _ in range(min(2, len(turns))):
-            old = turns.popleft()
-            shelf = shelves[old]
-            for stale in [place for place, log in shelf.items() if self._is_stale(place, log)]:
-                del shelf[stale]
-            if shelf or old == key:
-                turns.append(old)
-            else:
-                del shelves[old]
-        if key not in shelves:
-            shelves[key] = {}
-            turns.append(key)
-        shelf = shelves[key]
-        shelf[which] = log = Log(self.plan.groups[which].needs)
-        return shelf, log
+    def rebuild(self, event: Event, entities: Mapping[str, str], only: Collection[int] | None = None) -> None:
+        """
+        Let one event of the log feed groups, by number, that are `missing` (or `only` these), and nothing else.
 
-    def _is_stale(self, which: int, log: Log) -> bool:
-        """Whether no event that may still come can ask for anything in a log."""
-        group = self.plan.groups[which]
-        if group.needs.ever or group.both.always or self.newest is None:
-            return False
-        return not log.times or log.times[-1] <= self.newest - group.span - self.late_horizon
+        Call it for the whole log in order of arrival; then `take_over`.
+        """
+        wanted = self.missing if only is None else only
+        newest = self.newest
+        if newest is None or event.at > newest:
+            self.newest = newest = event.at
+        recipe = self.plan.recipes.get(event.kind)
+        if recipe is None:
+            return
+        steps = [(part, step) for part in recipe.parts for step in part.feeds if step.group in wanted]
+        if not steps:
+            return
+        self._due -= 1
+        row = () if recipe.row is None else recipe.row(_columns(event, recipe.columns), self.lists)
+        for part, step in steps:
+            key = _joined(part.key, entities)
+            if key is not None:
+                feed = self._feed(step, part)
+                self._add(feed, feed.table.get(key), key, event, row, newest)
+        if self._due <= 0:
+            self._sweep(newest, wanted)
+
+    def _take_past(
+        self,
+        parts: tuple[Bound, ...],
+        event: Event,
+        entities: Mapping[str, str],
+        row: tuple[Value, ...],
+        newest: Micros,
+        facts: Facts,
+    ) -> None:
+        """Take in an event that is later than the horizon, and read only what is known at any lateness."""
+        at = event.at
+        for part, reads, feeds in parts:
+            key = _joined(part.key, entities)
+            if key is None:
+                continue
+            for table, readings in reads:
+                memory = table.get(key)
+                if memory is not None:
+                    read_always(readings, memory, at, facts)
+            for feed in feeds:
+                memory = feed.table.get(key)
+                if feed.group.before is not None and memory is not None:
+                    read_always(feed.group.before, memory, at, facts)
+                memory = self._add(feed, memory, key, event, row, newest)
+                if feed.group.after is not None and memory is not None:
+                    read_always(feed.group.after, memory, at, facts)
+
+    def _add(
+        self, feed: Feed, memory: "Few | Log | None", key: str, event: Event, row: tuple[Value, ...], newest: Micros
+    ) -> "Few | Log | None":
+        """Let an event feed a group, and return the memory of its key afterwards."""
+        step, group, at = feed.step, feed.group, event.at
+        value: Any = None
+        if group.of is not None:
+            value = _value(step, group, event, row)
+            if value is None:
+                return memory
+        if step.where is not None and row[step.where] is not True:
+            return memory
+        if memory is None:
+            return feed.begin(key, at, value)
+        if isinstance(memory, Log):
+            memory.add(at, value, newest - feed.length)
+        else:
+            memory = feed.table[key] = added(memory, feed.needs, at, value, newest - feed.length)
+        return memory
+
+    def _bind(self, kind: str) -> "_Binding | None":
+        recipe = self.plan.recipes.get(kind)
+        if recipe is None or not recipe.parts:
+            return None
+        parts: list[Bound] = []
+        for part in recipe.parts:
+            groups = [(self._tables[number], self.plan.groups[number].both) for number in part.reads]
+            reads = tuple((table, readings) for table, readings in groups if readings is not None)
+            parts.append(Bound(part, reads, tuple(self._feed(step, part) for step in part.feeds)))
+        binding = generate(tuple(parts), _joined, _put_ratio), tuple(parts), recipe.row, recipe.columns
+        self._bound[kind] = binding
+        return binding
+
+    def _feed(self, step: Step, part: Part) -> Feed:
+        number = step.group
+        kept, table = self._kept[number], self._tables[number]
+        shared = len(part.reads) + len(part.feeds) >= _SHARED_KEY
+
+        def begin_key(key: str, at: Micros, value: Any) -> "Few | Log":
+            self._due -= _EVERY // _SWEEP  # what is forgotten keeps up with what is new
+            memory = table[sys.intern(key) if shared else key] = self._begun(kept.needs, at, value)
+            return memory
+
+        return Feed(step, self.plan.groups[number], table, kept.needs, kept.span + self.late_horizon, begin_key)
+
+    def _begun(self, needs: Needs, at: Micros, value: Any) -> "Few | Log":
+        """Begin a memory: one tuple for all that begin alike with one event, one text for the values seen often."""
+        if needs.cap:
+            return begin(needs, at, value)
+        if value.__class__ is str:
+            if len(self._texts) >= _TEXTS:
+                self._texts.clear()
+            value = self._texts.setdefault(value, value)
+        if self._begun_at is not at:
+            self._begun_at = at
+            self._begun_with = {}
+        name = (value.__class__, value)
+        memory = self._begun_with.get(name)
+        if memory is None:
+            memory = self._begun_with[name] = begin(needs, at, value)
+        return memory
+
+    # -- forgetting ---------------------------------------------------------------------------------------------------
+
+    def _sweep(self, newest: Micros, only: Collection[int] | None = None) -> None:
+        """Look at the next few keys, group after group, and drop those nobody can ask about any more."""
+        self._due = _EVERY
+        left = _SWEEP if self._tables else 0
+        while left > 0:
+            number = self._swept
+            kept, table = self._kept[number], self._tables[number]
+            boundary = newest - kept.span - self.late_horizon
+            lasting, valued = _is_lasting(kept.needs), kept.needs.valued
+            get = table.get
+            for key in self._turn:
+                memory = get(key)
+                left -= 1
+                if memory.__class__ is tuple:
+                    if not lasting and memory[(len(memory) >> 1 if valued else len(memory)) - 1] <= boundary:
+                        del table[key]
+                elif memory is not None:
+                    memory.prune(boundary)  # type: ignore[union-attr]
+                    if not memory.times and not lasting:  # type: ignore[union-attr]
+                        del table[key]
+                if left <= 0:
+                    return
+            left -= 1
+            self._swept = number = (number + 1) % len(self._tables)
+            chosen = only is None or number in only
+            self._turn = iter(list(self._tables[number]) if chosen else ())
+
+    def keys(self) -> int:
+        """Return how many memories are held: one per key and group."""
+        return sum(len(table) for table in self._tables)
+
+    # -- another plan -------------------------------------------------------------------------------------------------
+
+    def migrate(self, plan: Plan, lists: Lists | None = None) -> "tuple[Windows, frozenset[int]]":
+        """
+        Return windows for another plan, and the numbers of its groups whose past they do not hold (also `missing`).
+
+        Groups that mean the same are shared with this object, which may go on observing until the change is made.
+        Feed the missing ones with `rebuild`, up to the last event observed here, then `take_over` and drop this object.
+        """
+        fresh = Windows(plan, self.late_horizon, self.lists if lists is None else lists)
+        fresh._adopt(self._tables, self._kept, self.missing)
+        if not fresh.missing:
+            fresh.take_over(self)
+        return fresh, fresh.missing
+
+    def take_over(self, old: "Windows | None" = None) -> None:
+        """Go on where the other windows stopped (None: this object's own snapshot): nothing is missing any more."""
+        if old is not None:
+            self.newest, self.late, self.late_past_horizon = old.newest, old.late, old.late_past_horizon
+        self.missing = frozenset()
+
+    def _adopt(self, tables: Sequence[Table], kept: Sequence[_Kept], lacking: Collection[int]) -> None:
+        """Take the tables that answer what this plan asks; what none does is missing."""
+        missing = set()
+        for number, wanted in enumerate(self._kept):
+            found = next((n for n, has in enumerate(kept) if n not in lacking and has.answers(wanted)), None)
+            if found is None:
+                missing.add(number)
+                continue
+            self._tables[number] = tables[found]
+            self._kept[number] = _Kept(wanted.meaning, kept[found].needs, wanted.span)
+        self.missing = frozenset(missing)
+        self._bound = {}
 
     # -- keeping ------------------------------------------------------------------------------------------------------
 
-    def keys(self) -> int:
-        """Return how many logs are held."""
-        return sum(len(shelf) for shelves in self._shelves for shelf in shelves.values())
+    def snapshot(self) -> Iterator[bytes]:
+        """
+        Yield the whole memory in chunks of a few megabytes that `restore` reads. Observe nothing before the last one.
 
-    def snapshot(self) -> bytes:
-        """Return the whole memory as bytes that `restore` reads."""
-        return msgspec.json.encode(
-            _Snapshot(
-                self.plan.digest,
-                self.newest,
-                self.late,
-                self.late_past_horizon,
-                [
-                    [_dumped(key, shelves[key]) for key in turns]
-                    for shelves, turns in zip(self._shelves, self._turns, strict=True)
-                ],
-            )
+        ValueError while groups are missing.
+        """
+        if self.missing:
+            raise ValueError("a memory that is being rebuilt is not kept")
+        head = snapshots.Head(
+            self.plan.digest,
+            [snapshots.Kept(kept.meaning, kept.needs, kept.span) for kept in self._kept],
+            self.newest,
+            self.late,
+            self.late_past_horizon,
+            self.late_horizon,
         )
+        yield from snapshots.write(head, self._tables)
 
     @classmethod
     def restore(
-        cls, state: bytes, plan: Plan, late_horizon: Micros = LATE_HORIZON, lists: Lists | None = None
+        cls,
+        chunks: Iterable[bytes],
+        plan: Plan,
+        late_horizon: Micros = LATE_HORIZON,
+        lists: Lists | None = None,
+        *,
+        partial: bool = False,
     ) -> "Windows | None":
-        """Return the memory a snapshot was taken of; None when it is of another plan, or no snapshot."""
-        try:
-            saved = msgspec.json.decode(state, type=_Snapshot)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        if saved.plan != plan.digest or len(saved.shelves) != len(plan.shapes):
-            return None
+        """
+        Return the memory a snapshot was taken of; None when it is broken, was kept for a shorter horizon, or does not
+        answer the plan: then replay the log.
+
+        With `partial` groups that it does not answer are `missing` instead, as after `migrate`; `newest` and the
+        counters are those of the snapshot.
+        """
         windows = cls(plan, late_horizon, lists)
-        windows.newest, windows.late, windows.late_past_horizon = saved.newest, saved.late, saved.late_past_horizon
-        for number, entries in enumerate(saved.shelves):
-            for parts, logs in entries:
-                key = parts[0] if len(parts) == 1 else tuple(parts)
-                windows._turns[number].append(key)
-                windows._shelves[number][key] = {
-                    which: Log.load(plan.groups[which].needs, dumped) for which, dumped in logs
-                }
+
+        def chosen(head: snapshots.Head) -> list[Needs] | None:
+            if head.late_horizon < late_horizon:
+                return None
+            kept = [_Kept(one.meaning, one.needs, one.span) for one in head.groups]
+            tables: list[Table] = [{} for _ in kept]
+            windows._adopt(tables, kept, ())
+            used = {id(table) for table in windows._tables}
+            wanted[:] = [table if id(table) in used else None for table in tables]
+            return None if windows.missing and not partial else [one.needs for one in head.groups]
+
+        wanted: list[Table | None] = []
+        head = snapshots.read(chunks, chosen, wanted)
+        if head is None:
+            return None
+        windows.newest, windows.late, windows.late_past_horizon = head.newest, head.late, head.late_past_horizon
         return windows
 
 
-class _Snapshot(msgspec.Struct, array_like=True):
-    plan: str
-    newest: Micros | None
-    late: int
-    late_past_horizon: int
-    shelves: list[list[tuple[list[str], list[tuple[int, list[Any]]]]]]
+def _is_lasting(needs: Needs) -> bool:
+    """Whether a key is never forgotten."""
+    return needs.ever or needs.first or needs.cap > 0
 
 
-def _dumped(key: Key, shelf: "_Shelf") -> tuple[list[str], list[tuple[int, list[Any]]]]:
-    parts = [key] if isinstance(key, str) else list(key)
-    return parts, [(which, log.dump()) for which, log in shelf.items()]
+def _meaning(group: Group, lists: Lists) -> str:
+    """Return what a memory means: its definition, and the values of the lists that decide what feeds it."""
+    if not group.lists:
+        return group.digest
+    said = []
+    for name in group.lists:
+        values = lists.get(name)
+        said.append((name, sorted(map(str, values)) if isinstance(values, Iterable) else None))
+    return hashlib.sha256(repr((group.digest, said)).encode()).hexdigest()[:16]
 
 
-def scaled(value: float, decimals: int) -> int:
-    """Return value × 10^decimals as the nearest whole number, halves away from zero."""
-    product = abs(value) * 10**decimals
-    if product == math.inf:
-        return int(value) * int(10**decimals)  # a float that large has no decimals
-    whole = int(product)
-    if product - whole >= 0.5:
-        whole += 1
-    return whole if value >= 0 else -whole
+def _value(step: Step, group: Group, event: Event, row: tuple[Value, ...]) -> Any:
+    """Return what an event feeds, None where that is nothing."""
+    if step.field is not None:
+        value = read_value(step.type, event.data.get(step.field))
+    else:
+        value = row[step.of] if step.of is not None else None
+    if value is None or (group.scale is None and group.most is None):
+        return value
+    return fitting(value, group.scale, group.most)  # type: ignore[arg-type]
 
 
-def _unscaled(total: int, divisor: int) -> float | None:
-    try:
-        return total / divisor
-    except OverflowError:
-        return None
-
-
-def _key(types: tuple[str, ...], entities: Mapping[str, str]) -> Key | None:
+def _joined(types: tuple[str, ...], entities: Mapping[str, str]) -> str | None:
+    """Return the key as one text: of several parts each but the last with its length, so that no two become one."""
     if len(types) == 1:
         return entities.get(types[0])
     parts = []
@@ -439,50 +397,23 @@ def _key(types: tuple[str, ...], entities: Mapping[str, str]) -> Key | None:
         if part is None:
             return None
         parts.append(part)
-    return tuple(parts)
+    last = parts.pop()
+    return "".join([f"{len(part)}:{part}" for part in parts]) + last
+
+
+def _put_ratio(each: Ratio, facts: Facts) -> None:
+    above: Any = facts.get(each.above)
+    below: Any = facts.get(each.below)
+    found = ratio(above, below)
+    if found is None:
+        return
+    facts[each.name] = found
+    if each.lower is not None and each.upper is not None:
+        ends = interval(above, below)
+        if ends is not None:
+            facts[each.lower], facts[each.upper] = ends
 
 
 def _columns(event: Event, columns: Sequence[tuple[str, str]]) -> Facts:
     data = event.data
-    return {name: getattr(event, field) if field in _OWN else data.get(field) for name, field in columns}
-
-
-def _read(readings: Readings, log: Log, at: Micros, past: bool, facts: Facts) -> None:
-    if past:
-        _read_others(readings.always, log, at, 0, facts)
-        return
-    times = log.times
-    high = len(times)
-    if high and at < times[-1]:
-        high = bisect_right(times, at)
-    for name, window in readings.counts:
-        facts[name] = high + log.folded if window is None else high - bisect_right(times, at - window, 0, high)
-    for name, window, divisor in readings.sums:
-        total = log.total(high, None if window is None else at - window)
-        facts[name] = _unscaled(total, divisor) if divisor else total
-    for name, window, cap in readings.distincts:
-        facts[name] = log.distinct_ever(high, cap) if window is None else log.distinct(high, at - window)
-    if readings.others:
-        _read_others(readings.others, log, at, high, facts)
-
-
-def _read_others(
-    others: Sequence[tuple[str, Micros | None, Aggregate]], log: Log, at: Micros, high: int, facts: Facts
-) -> None:
-    for name, window, aggregate in others:
-        after = None if window is None else at - window
-        if aggregate is Aggregate.MIN or aggregate is Aggregate.MAX:
-            found = log.extreme(1 if aggregate is Aggregate.MAX else -1, high, after)
-            if found is not None:
-                facts[name] = found
-            continue
-        if aggregate is Aggregate.FIRST or aggregate is Aggregate.TIME_SINCE_FIRST:
-            event = log.first(at, high, after)
-        else:
-            event = log.last(high, after)
-        if event is None:
-            continue
-        if aggregate is Aggregate.FIRST or aggregate is Aggregate.LAST:
-            facts[name] = event[1]
-        else:
-            facts[name] = (at - event[0]) // SECOND
+    return {name: getattr(event, field) if field in OWN else data.get(field) for name, field in columns}

@@ -4,6 +4,7 @@ import hashlib
 
 from goodsend.expr.functions import Lists
 from goodsend.facts import Facts
+from goodsend.rules.groups import suppress
 from goodsend.rules.model import Evaluation, Hit, Mode, Rule
 from goodsend.rules.reason import fill
 from goodsend.rules.ruleset import Ruleset
@@ -13,24 +14,32 @@ def evaluate(ruleset: Ruleset, kind: str, facts: Facts, lists: Lists, account: s
     """
     Return the rules that fired on this row, in id order, and which facts kept others from being known.
 
-    A rule outside its rollout share of accounts, or in shadow, is recorded as a hit that does not act.
+    A rule outside its rollout share of accounts, in shadow, or behind another of its group is recorded as a hit that
+    does not act.
     """
     judged = ruleset.by_kind.get(kind)
     if judged is None:
-        return Evaluation((), {})
+        return _NOTHING
     rules, row = judged
+    truths = row(facts, lists)
+    if True not in truths and None not in truths:
+        return _NOTHING
     hits = []
     unknown = {}
-    for rule, truth in zip(rules, row(facts, lists), strict=True):
+    for rule, truth in zip(rules, truths, strict=True):
         if truth is True:
-            hits.append(_hit(rule, ruleset.expressions[rule.id].facts, facts, account))
+            hits.append(_hit(rule, ruleset.reads[rule.id], facts, account))
         elif truth is None:
-            read = ruleset.expressions[rule.id].facts
-            unknown[rule.id] = tuple(sorted(name for name in read if facts.get(name) is None))
+            unknown[rule.id] = tuple([name for name in ruleset.reads[rule.id] if facts.get(name) is None])
+    if len(hits) > 1 and ruleset.groups:
+        return Evaluation(suppress(hits, ruleset.groups, ruleset.orders), unknown)
     return Evaluation(tuple(hits), unknown)
 
 
-def _hit(rule: Rule, read: frozenset[str], facts: Facts, account: str | None) -> Hit:
+_NOTHING = Evaluation((), {})
+
+
+def _hit(rule: Rule, read: tuple[str, ...], facts: Facts, account: str | None) -> Hit:
     return Hit(
         rule=rule.id,
         version=rule.version,
@@ -39,10 +48,12 @@ def _hit(rule: Rule, read: frozenset[str], facts: Facts, account: str | None) ->
         mode=rule.mode,
         verdict=rule.verdict,
         reason=fill(rule.reason, facts),
-        values={name: facts.get(name) for name in sorted(read)},
+        values={name: facts.get(name) for name in read},
         actions=rule.actions,
         weight=rule.weight,
         acts=rule.mode is Mode.LIVE and is_in_share(rule.id, account, rule.share),
+        group=rule.group,
+        labels=rule.labels,
     )
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 import msgspec
 
 from goodsend.facts import Value
+from goodsend.kit.clock import Micros
 
 
 class Mode(Enum):
@@ -27,7 +28,19 @@ class Verdict(Enum):
     @property
     def rank(self) -> int:
         """0 for allow … 4 for reject."""
-        return list(Verdict).index(self)
+        return _RANKS[self._value_]
+
+
+_RANKS = {verdict.value: rank for rank, verdict in enumerate(Verdict)}
+"""Asked for with every event: looked up, not searched."""
+
+
+class Labelling(msgspec.Struct, frozen=True):
+    """A label a rule sets on an entity of the event when it acts, and for how long from the event on (µs)."""
+
+    entity: str
+    label: str
+    lasts: Micros
 
 
 class RuleCase(msgspec.Struct, frozen=True):
@@ -44,7 +57,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     `on` are the event kinds it is evaluated for (empty: all). `share` (0…1) is the part of accounts it acts on,
     by a stable hash of the account. `reason` is the plain sentence shown with a hit; `{e.recipients}` is replaced by
-    the value seen. `version` is a digest of the definition: it changes when the meaning may have.
+    the value seen. `version` is a digest of the definition: it changes when the meaning may have. `order` is the
+    rule's place in its group, lowest first; `labels` are what it sets on entities.
     """
 
     id: str
@@ -63,10 +77,17 @@ class Rule(msgspec.Struct, frozen=True):
     share: float = 1.0
     source: str | None = None
     cases: tuple[RuleCase, ...] = ()
+    group: str | None = None
+    order: int = 0
+    labels: tuple[Labelling, ...] = ()
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """One rule that fired: the values it saw, the sentence made of them. `acts`: not in shadow, and in the share."""
+    """
+    One rule that fired: the values it saw, the sentence made of them.
+
+    `acts`: not in shadow, in the share, and not suppressed. `suppressed_by` is the rule of its group that came first.
+    """
 
     rule: str
     version: str
@@ -79,6 +100,9 @@ class Hit(msgspec.Struct, frozen=True):
     actions: tuple[str, ...] = ()
     weight: float = 0.0
     acts: bool = True
+    group: str | None = None
+    labels: tuple[Labelling, ...] = ()
+    suppressed_by: str | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True):

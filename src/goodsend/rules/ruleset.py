@@ -2,6 +2,7 @@
 Rules as data: `packs/*/rules/*.toml` read, checked and compiled. How one row is judged lives in `evaluate.py`.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
@@ -12,19 +13,35 @@ from goodsend.expr.compile import build_row
 from goodsend.expr.functions import Function, Lists
 from goodsend.expr.model import Expression
 from goodsend.facts import Catalog, Facts, FactType, Value
+from goodsend.kit.clock import DAY, MINUTE, Micros, format_duration, parse_duration
 from goodsend.kit.errors import Problem
 from goodsend.kit.ids import derived_id
 from goodsend.kit.text import closest
-from goodsend.rules.model import Mode, Rule, RuleCase, Verdict
+from goodsend.rules.composites import expand, rule_facts
+from goodsend.rules.groups import Group
+from goodsend.rules.model import Labelling, Mode, Rule, RuleCase, Verdict
 from goodsend.rules.reason import check_template
+from goodsend.rules.shape import shape_problem
 
 Row = Callable[[Facts, Lists], tuple[Value, ...]]
+
+LABEL_MIN: Micros = MINUTE
+LABEL_MAX: Micros = 365 * DAY
+"""How long a label on an entity may last; own starting values: nobody is marked for ever by a rule."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_SHOWN = 8
 
 
 class _CaseTable(msgspec.Struct, forbid_unknown_fields=True):
     given: dict[str, str | int | float | bool | list[str]]
     fires: bool | Literal["unknown"]
     name: str = ""
+
+
+class _LabelTable(msgspec.Struct, forbid_unknown_fields=True):
+    entity: str
+    label: str
+    for_: str = msgspec.field(name="for")
 
 
 class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,19 +58,28 @@ class _RuleTable(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = Mode.LIVE
     share: float = 1.0
     source: str | None = None
+    group: str | None = None
+    order: int = 0
+    labels: list[_LabelTable] = []
     case: list[_CaseTable] = []
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     rule: dict[str, dict[str, Any]] = {}
+    group: Any = None  # read by `parse_groups`
 
 
 class References(msgspec.Struct, frozen=True):
-    """What rules may refer to: ids of policies; per action the kinds that carry its target; event kinds."""
+    """
+    What rules may refer to: ids of policies; per action the kinds that carry its target; event kinds; groups; per
+    entity type the kinds that carry it.
+    """
 
     policies: Collection[str]
     actions: Mapping[str, frozenset[str]]
     kinds: Collection[str]
+    groups: Collection[str] = ()
+    entities: Mapping[str, frozenset[str]] = {}
 
 
 def parse_rules(
@@ -70,16 +96,16 @@ def parse_rules(
         try:
             read = msgspec.convert(raw, _File)
         except msgspec.ValidationError as error:
-            problems.append(Problem(file, str(error)))
+            problems.append(shape_problem(file, error, _File))
             continue
         for id_, entries in read.rule.items():
             place = f"{file}: {id_}"
             try:
                 table = msgspec.convert(entries, _RuleTable)
             except msgspec.ValidationError as error:
-                problems.append(Problem(place, str(error).replace("`$.", "`")))
+                problems.append(shape_problem(place, error, _RuleTable))
                 continue
-            problems += [problem.at(place) for problem in _check_references(table, references)]
+            problems += [problem.at(place) for problem in _check_name(id_) + _check_references(table, references)]
             rules[id_] = (place, _rule(id_, table))
     return rules, problems
 
@@ -89,6 +115,10 @@ def _rule(id_: str, table: _RuleTable) -> Rule:
         id_, table.when, *sorted(table.on), table.verdict.value, *table.actions, table.policy,
         str(table.severity), repr(table.weight), table.mode.value, repr(table.share), table.reason,
     )  # fmt: skip
+    if table.group is not None:
+        meaning += ("group", table.group, str(table.order))
+    for label in table.labels:
+        meaning += ("label", label.entity, label.label, label.for_)
     return Rule(
         id=id_,
         version=derived_id("rv", *meaning)[:15],
@@ -113,7 +143,41 @@ def _rule(id_: str, table: _RuleTable) -> Rule:
             )
             for case in table.case
         ),
+        group=table.group,
+        order=table.order,
+        labels=tuple(Labelling(label.entity, label.label, _lasts(label) or 0) for label in table.labels),
     )
+
+
+def _lasts(table: _LabelTable) -> Micros | None:
+    """Return how long a label lasts, None where that is no length of time or out of bounds."""
+    try:
+        length = parse_duration(table.for_.replace(" ", ""))
+    except ValueError:
+        return None
+    return length if LABEL_MIN <= length <= LABEL_MAX else None
+
+
+def _check_name(id_: str) -> list[Problem]:
+    if _NAME.fullmatch(id_):
+        return []
+    return [Problem("", f"{id_!r} is not a name for a rule", "letters, digits and _, a letter first: new_big_import")]
+
+
+def _check_labels(table: _RuleTable, entities: Mapping[str, frozenset[str]]) -> list[Problem]:
+    problems = []
+    for label in table.labels:
+        if label.entity not in entities:
+            problems.append(_unknown("entity type", label.entity, entities))
+        elif lacking := [kind for kind in table.on if kind not in entities[label.entity]]:
+            hint = "label an entity that all the rule's events name, such as the account"
+            problems.append(Problem("", f"{', '.join(lacking)} has no {label.entity}", hint))
+        if not _NAME.fullmatch(label.label):
+            problems.append(Problem("", f"{label.label!r} is not a label", "one word in small letters: suspicious"))
+        if _lasts(label) is None:
+            hint = f"a length of time from {format_duration(LABEL_MIN)} to {format_duration(LABEL_MAX)}, such as 7d"
+            problems.append(Problem("for", f"{label.for_!r} does not do", hint))
+    return [problem.at("labels") for problem in problems]
 
 
 def _check_references(table: _RuleTable, references: References) -> list[Problem]:
@@ -131,9 +195,14 @@ def _check_references(table: _RuleTable, references: References) -> list[Problem
             hint = "choose an action whose target these events name, such as the account"
             problems.append(Problem("actions", f"{action} has no target in {', '.join(lacking)}", hint))
     if not 1 <= table.severity <= 5:
-        problems.append(Problem("severity", "is not between 1 and 5"))
+        problems.append(Problem("severity", "is not between 1 and 5", "1 is low, 5 is grave"))
     if not 0 <= table.share <= 1:
-        problems.append(Problem("share", "is not between 0 and 1"))
+        problems.append(Problem("share", "is not between 0 and 1", "a tenth of the accounts is 0.1"))
+    if table.group is not None and table.group not in references.groups:
+        problems.append(_unknown("group", table.group, references.groups))
+    if table.group is None and table.order:
+        problems.append(Problem("order", "says nothing without a group", "give the rule a group, or leave order out"))
+    problems += _check_labels(table, references.entities)
     if not table.case:
         problems.append(Problem("", "has no case", "give facts it must fire on, and facts it must not"))
     return problems
@@ -141,18 +210,24 @@ def _check_references(table: _RuleTable, references: References) -> list[Problem
 
 def _unknown(what: str, word: str, known: Iterable[str]) -> Problem:
     near = closest(word, known)
-    return Problem(what, f"no {what} is named {word!r}", f"did you mean {near!r}?" if near else None)
+    some = ", ".join(sorted(known)[:_SHOWN])
+    hint = f"did you mean {near!r}?" if near else f"known: {some}" if some else "there is none yet"
+    return Problem(what, f"no {what} is named {word!r}", hint)
 
 
 class Ruleset(msgspec.Struct, frozen=True):
     """
-    Rules ready to judge rows. `by_kind` holds, for each event kind, the rules evaluated for it in id order and one
-    generated function that judges a row by all of them at once.
+    Rules ready to judge rows. `expressions` are the conditions with those of others in the place of their `h.` names.
+    `by_kind` holds, for each event kind, the rules evaluated for it in id order and one generated function that judges
+    a row by all of them at once. `reads` are per rule the facts it reads, sorted; `orders` its place in its group.
     """
 
     rules: dict[str, Rule]
     expressions: dict[str, Expression]
     by_kind: dict[str, tuple[tuple[Rule, ...], Row]]
+    groups: dict[str, Group] = {}
+    reads: dict[str, tuple[str, ...]] = {}
+    orders: dict[str, int] = {}
 
 
 def compile_rules(
@@ -161,25 +236,47 @@ def compile_rules(
     functions: Mapping[str, Function],
     lists: Collection[str],
     kinds: Collection[str],
+    groups: Mapping[str, Group] | None = None,
 ) -> tuple[Ruleset, list[Problem]]:
-    """Check and compile; a rule with problems is left out of the set, and its problems are returned."""
+    """
+    Check and compile; a rule with problems is left out of the set, and its problems are returned.
+
+    `catalog` is that of facts; the `h.` names of the rules are added here.
+    """
     problems: list[Problem] = []
-    expressions: dict[str, Expression] = {}
+    written: dict[str, Expression] = {}
+    named = catalog.including(rule_facts([rule for _, rule in rules.values()]))
     for id_, (place, rule) in rules.items():
-        scope = catalog.for_kinds(rule.on if rule.on <= frozenset(kinds) else ())  # else told by parse_rules
-        found = compile_expression(rule.when, scope, functions, lists, FactType.BOOLEAN)
+        on = rule.on if rule.on <= frozenset(kinds) else ()  # else told by parse_rules
+        found = compile_expression(rule.when, named.for_kinds(on), functions, lists, FactType.BOOLEAN)
         if isinstance(found, list):
             problems += [problem.at(f"{place}: when") for problem in found]
             continue
-        problems += [problem.at(f"{place}: reason") for problem in check_template(rule.reason, scope)]
+        problems += [problem.at(f"{place}: reason") for problem in check_template(rule.reason, catalog.for_kinds(on))]
         problems += [problem.at(f"{place}: case") for problem in _check_cases(rule, catalog)]
-        expressions[id_] = found
-    kept = {id_: rules[id_][1] for id_ in sorted(expressions)}
+        written[id_] = found
+    expressions, shared, circular = expand(written)
+    problems += [problem.at(f"{rules[id_][0]}: when") for id_, problem in circular]
+    kept = {id_: _versioned(rules[id_][1], written[id_], expressions[id_]) for id_ in sorted(expressions)}
     by_kind = {}
     for kind in kinds:
         judged = tuple(r for r in kept.values() if r.mode is not Mode.OFF and (not r.on or kind in r.on))
-        by_kind[kind] = (judged, build_row({rule.id: expressions[rule.id] for rule in judged}))
-    return Ruleset(kept, expressions, by_kind), problems
+        by_kind[kind] = (judged, build_row({rule.id: shared[rule.id] for rule in judged}))
+    return Ruleset(
+        kept,
+        expressions,
+        by_kind,
+        dict(groups or {}),
+        {id_: tuple(sorted(expression.facts)) for id_, expression in expressions.items()},
+        {id_: rule.order for id_, rule in kept.items()},
+    ), problems
+
+
+def _versioned(rule: Rule, written: Expression, whole: Expression) -> Rule:
+    """Return the rule; what is made of other rules has a version that follows theirs."""
+    if written is whole:
+        return rule
+    return msgspec.structs.replace(rule, version=derived_id("rv", rule.version, whole.sql)[:15])
 
 
 def _check_cases(rule: Rule, catalog: Catalog) -> list[Problem]:

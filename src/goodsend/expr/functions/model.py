@@ -51,6 +51,9 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
     `together`, for a function of (subject, literal text): given the literals of several calls on one subject, returns
     a function from the subject to the positions of those that hold. `call` and `together` must agree.
+
+    `sql`, for a function outside the core table: writes a call as SQL of equal meaning, or returns None where there is
+    none; takes an `expr.sql.model.Site`. Without it the set path asks `call`, registered in the engine.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     accepts_null: bool = False
     needs_lists: bool = False
     together: Callable[[Sequence[str]], Callable[[Any], Sequence[int]]] | None = None
+    sql: Callable[[Any], Any] | None = None
 
     @property
     def signature(self) -> str:

@@ -37,6 +37,16 @@ def _day_of_week(at: Micros, zone: tzinfo = UTC) -> int | None:
     return None if local is None else local.isoweekday()
 
 
+def _minute_of_day(at: Micros, zone: tzinfo = UTC) -> int | None:
+    local = _local(at, zone)
+    return None if local is None else 60 * local.hour + local.minute
+
+
+def _local_date(at: Micros, zone: tzinfo = UTC) -> str | None:
+    local = _local(at, zone)
+    return None if local is None else local.date().isoformat()
+
+
 def _length(name: str, seconds: int, example: tuple[str, Number]) -> Function:
     call: Callable[[Number], Number | None] = lambda n: bounded(n * seconds)  # noqa: E731
     return Function(
@@ -80,6 +90,28 @@ TIME = table(
         examples=(
             ("DAY_OF_WEEK(TIMESTAMP '2026-11-22T12:00:00Z')", 7),
             ("DAY_OF_WEEK(TIMESTAMP '2026-11-22T23:30:00Z', 'Europe/Berlin')", 1),
+        ),
+    ),
+    Function(
+        name="MINUTE_OF_DAY",
+        family="time",
+        doc="The minutes, 0 to 1439, since that day began on a clock in the zone; the zone is UTC when left out.",
+        parameters=(_AT, _ZONE),
+        result=FactType.INTEGER,
+        call=_minute_of_day,
+        examples=(("MINUTE_OF_DAY(TIMESTAMP '2026-11-22T23:30:00Z', 'Europe/Berlin')", 30),),
+    ),
+    Function(
+        name="LOCAL_DATE",
+        family="time",
+        doc="The date in the zone, as the text YYYY-MM-DD, so that dates compare as texts; UTC when left out.",
+        parameters=(_AT, _ZONE),
+        result=FactType.TEXT,
+        call=_local_date,
+        examples=(
+            ("LOCAL_DATE(TIMESTAMP '2026-11-22T23:30:00Z')", "2026-11-22"),
+            ("LOCAL_DATE(TIMESTAMP '2026-11-22T23:30:00Z', 'Europe/Berlin')", "2026-11-23"),
+            ("LOCAL_DATE(TIMESTAMP '2026-11-22T23:30:00Z') < '2026-12-01'", True),
         ),
     ),
 )
