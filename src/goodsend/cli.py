@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -16,9 +17,15 @@ WORDS = {
     "serve": "run the server: API, console, engine and worker",
     "scan": "scan mails, texts and pages; no database needed",
     "ingest": "take in events from JSON lines, plain, .gz or .zst",
+    "snapshot": "keep the engine's memory, so that the next start is quick; serve does it by itself",
+    "archive": "export events, facts and decisions to Parquet files, by tenant and day",
     "simulate": "write the events of a made-up platform, and the truth beside them",
     "check": "check packs: every problem with its place and a hint",
     "test": "check packs and run the cases beside their rules",
+    "backtest": "try a pack on the events of the archive, and report what it would have done",
+    "job": "run one backtest that was asked for in the console; serve does it by itself",
+    "prove": "compute the archive's facts and hits again, and tell every difference",
+    "import": "make a pack of another system's rules and lists",
     "train": "train models",
     "tenant": "add a tenant: one platform protected by this installation",
     "member": "add a person to the console, or give one a new password",
@@ -26,6 +33,9 @@ WORDS = {
     "destination": "choose where a tenant's actions go",
 }
 """Every word, each in `commands/<word>.py` with `add_arguments(parser)` and `run(options, settings) -> exit code`."""
+
+MODULES = {"import": "import_rules"}
+"""Words whose module has another name, because Python keeps theirs to itself."""
 
 EXIT_CODES = """\
 exit codes:
@@ -44,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see EXIT_CODES)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(given).parse_args(given)
+    logging.getLogger("psycopg").setLevel(
+        logging.ERROR
+    )  # of each lost connection; what follows from it we say ourselves
     try:
         settings = read_settings(os.environ)
         code: int = options.run(options, settings)
@@ -89,7 +102,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     for word, doc in WORDS.items():
         sub = words.add_parser(word, help=doc, description=doc[0].upper() + doc[1:] + ".")
         if word == chosen:  # only the word that runs is loaded: a scan need not wait for the web server's libraries
-            module = importlib.import_module(f"goodsend.commands.{word}")
+            module = importlib.import_module(f"goodsend.commands.{MODULES.get(word, word)}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     return parser

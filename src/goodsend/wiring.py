@@ -2,6 +2,7 @@
 Settings become built parts: the database, the pack, the engine. The only place that reads the clock for the product.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,9 +15,11 @@ from goodsend.connectors import postgres
 from goodsend.handle import Engine
 from goodsend.kit.clock import Micros
 from goodsend.kit.errors import Misconfigured, Problem, Retryable
+from goodsend.layers import Layers
 from goodsend.pack import Pack, build_pack
 from goodsend.settings import Settings
 from goodsend.store.connection import Pool, open_pool
+from goodsend.store.definitions import LAYER
 from goodsend.store.migrate import migrate
 
 SHIPPED = Path(__file__).parent / "packs" / "core"
@@ -33,20 +36,20 @@ class Installation:
     """
     What one process has of an installation. `pool` hands out connections (autocommit off); `engine` judges events.
 
-    Store functions take a connection of the pool and a tenant; times come from `now`.
+    Store functions take a connection of the pool and a tenant; times come from `now`. `layers` knows what each tenant
+    defines over the installation's packs.
     """
 
-    def __init__(self, settings: Settings, pool: Pool, pack: Pack, now: Callable[[], Micros]) -> None:
+    def __init__(self, settings: Settings, pool: Pool, layers: Layers, now: Callable[[], Micros]) -> None:
         self.settings = settings
         self.pool = pool
         self.now = now
-        self._pack = pack
+        self.layers = layers
         self.engine = Engine(pool, self.pack, now, settings)
 
     def pack(self, tenant: str) -> Pack:
         """Return the definitions in force for a tenant."""
-        del tenant  # every tenant has the installation's pack until packs per tenant arrive
-        return self._pack
+        return self.layers.pack(tenant)
 
 
 def read_layer(folder: Path) -> dict[str, bytes]:
@@ -70,22 +73,30 @@ def read_layer(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def read_pack(folders: Sequence[Path]) -> tuple[Pack | None, list[Problem]]:
-    """Return the pack made of the shipped layer and these folders over it, or None with every Problem."""
+def read_files(folders: Sequence[Path]) -> dict[str, bytes]:
+    """Return the files of the shipped layer and of these folders over it, in that order. Raises Misconfigured."""
     files = read_layer(SHIPPED)
-    names = {SHIPPED.name}
+    names = {SHIPPED.name, LAYER}
     for folder in folders:
         name = folder.resolve().name
         if name in names:
             raise Misconfigured(f"two packs are named {name!r}: give each folder a name of its own")
         names.add(name)
         files |= read_layer(folder)
-    return build_pack(files)
+    return files
+
+
+def read_pack(folders: Sequence[Path]) -> tuple[Pack | None, list[Problem]]:
+    """Return the pack made of the shipped layer and these folders over it, or None with every Problem."""
+    return build_pack(read_files(folders))
 
 
 def load_pack(folders: Sequence[Path]) -> Pack:
     """Return the pack; raises Misconfigured with every Problem."""
-    pack, problems = read_pack(folders)
+    return _sound(*read_pack(folders))
+
+
+def _sound(pack: Pack | None, problems: list[Problem]) -> Pack:
     if pack is None:
         raise Misconfigured("the pack has problems", problems)
     return pack
@@ -98,7 +109,8 @@ def install(settings: Settings, *, now: Callable[[], Micros] = system_now) -> It
 
     Raises Misconfigured or Retryable with a sentence for the operator.
     """
-    pack = load_pack(settings.packs)
+    files = read_files(settings.packs)
+    pack = _sound(*build_pack(files))
     with ExitStack() as stack:
         url = settings.database_url
         if not url:
@@ -110,6 +122,13 @@ def install(settings: Settings, *, now: Callable[[], Micros] = system_now) -> It
             raise Retryable(f"the database is away: {error}") from error
         except psycopg.Error as error:
             raise Misconfigured(f"the database cannot be used: {error}") from error
-        installation = Installation(settings, pool, pack, now)
+        layers = Layers(pool, files, pack, now)
+        layers.refresh()
+        stop = threading.Event()
+        watch = threading.Thread(target=layers.watch, args=(stop,), name="layers", daemon=True)
+        watch.start()
+        stack.callback(watch.join, 10)
+        stack.callback(stop.set)
+        installation = Installation(settings, pool, layers, now)
         stack.callback(installation.engine.close)
         yield installation

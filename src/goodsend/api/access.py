@@ -23,6 +23,8 @@ SCOPES = {
     "decisions:write": "send an event and wait for its decision",
     "scan": "scan content without an event",
     "read": "read events, decisions, cases, accounts, rejections, rules and kinds",
+    "rules:write": "check and try rules, write versions of them and propose these",
+    "rules:approve": "approve what another has proposed, roll back, retire",
     "personal": "see personal data in answers, which are masked without it",
     "admin": "send outbox rows again",
 }

@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from goodsend.api.masking import Masks, mask_facts, mask_sentence, personal_values
-from goodsend.api.wire import DecisionAnswer, Reason, SyncDecision, action_answer, policy_ref
-from goodsend.decisions.model import Decision
+from goodsend.api.wire import (
+    DecisionAnswer,
+    HeldBackAnswer,
+    LabelAnswer,
+    Reason,
+    SyncDecision,
+    action_answer,
+    policy_ref,
+)
+from goodsend.decisions.model import Decision, EntityLabel
 from goodsend.kit.clock import format_time
 from goodsend.pack import Pack
 from goodsend.rules.model import Hit
@@ -44,7 +52,24 @@ def _columns(decision: Decision, pack: Pack, masks: Masks) -> dict[str, Any]:
         "unknown": {rule: list(facts) for rule, facts in decision.unknown.items()},
         "versions": decision.versions,
         "late": decision.late,
+        "points_by_group": decision.points_by_group,
+        "labels": [_label(label, masks) for label in decision.labels],
+        "held_back": [
+            HeldBackAnswer(action_answer(held.action, masks), held.per_hour, held.reason) for held in decision.held_back
+        ],
+        "wanted": None if decision.wanted is None else decision.wanted.value,
     }
+
+
+def _label(label: EntityLabel, masks: Masks) -> LabelAnswer:
+    return LabelAnswer(
+        label.entity_type,
+        masks.entity(label.entity_type, label.entity),
+        label.label,
+        format_time(label.since),
+        format_time(label.until),
+        list(label.because),
+    )
 
 
 def _reason(hit: Hit, pack: Pack, masks: Masks) -> Reason:
@@ -60,6 +85,8 @@ def _reason(hit: Hit, pack: Pack, masks: Masks) -> Reason:
         weight=hit.weight,
         mode=hit.mode.value,
         acts=hit.acts,
+        group=hit.group,
+        suppressed_by=hit.suppressed_by,
     )
 
 

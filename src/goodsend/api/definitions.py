@@ -10,6 +10,7 @@ from goodsend.api.context import Asked, pack_of
 from goodsend.api.describe import faults
 from goodsend.api.wire import PolicyRef, VerdictName, policy_ref
 from goodsend.events.kinds import Field, Kind
+from goodsend.kit.clock import SECOND
 from goodsend.pack import Pack
 from goodsend.rules.model import Rule
 
@@ -43,6 +44,14 @@ class KindsAnswer(Struct, frozen=True):
     entities: dict[str, str]
 
 
+class LabelRule(Struct, frozen=True):
+    """A label that a rule sets, and for how long."""
+
+    entity: str
+    label: str
+    seconds: int
+
+
 class RuleAnswer(Struct, frozen=True):
     """One rule."""
 
@@ -61,6 +70,9 @@ class RuleAnswer(Struct, frozen=True):
     weight: float
     reason: str
     source: str | None
+    group: Annotated[str | None, Meta(description="The group it belongs to.")] = None
+    order: Annotated[int, Meta(description="Its place in the group, lowest first.")] = 0
+    labels: Annotated[list[LabelRule], Meta(description="Labels it sets when it acts.")] = []
 
 
 class RulesAnswer(Struct, frozen=True):
@@ -129,4 +141,7 @@ def _rule(rule: Rule, pack: Pack) -> RuleAnswer:
         weight=rule.weight,
         reason=rule.reason,
         source=rule.source,
+        group=rule.group,
+        order=rule.order,
+        labels=[LabelRule(label.entity, label.label, label.lasts // SECOND) for label in rule.labels],
     )

@@ -156,3 +156,37 @@ SCAN_BODY = _with_body(
         },
     )
 )
+
+_RULE = """[rule.big_import]
+doc = "A list larger than anybody's."
+owner = "trust"
+policy = "purchased_list"
+severity = 3
+on = ["list.imported"]
+when = "e.recipients > 500000"
+verdict = "review"
+reason = "{e.recipients} recipients were imported at once."
+[[rule.big_import.case]]
+given = { "e.recipients" = 600000 }
+fires = true
+"""
+
+
+def _json_body(description: str, properties: dict[str, Schema], example: dict[str, Any]) -> type[Operation]:
+    schema = _object(description, properties, list(properties))
+    return _with_body(
+        _body(description, {JSON: OpenAPIMediaType(schema=schema, examples=_example("An example", example))})
+    )
+
+
+_ID = _text("The rule's id.")
+_BODY = _text("The rule as TOML, as a file of a pack would hold it.")
+_WHY = _text("One sentence for whoever approves it, and for the audit.", max_length=500)
+RULE_BODY = _json_body("A rule.", {"id": _ID, "body": _BODY}, {"id": "big_import", "body": _RULE})
+RULE_TRY_BODY = _json_body(
+    "A rule, and the id of an event.",
+    {"id": _ID, "body": _BODY, "event_id": _text("The event's id, as it was sent.")},
+    {"id": "big_import", "body": _RULE, "event_id": "evt_8c1f"},
+)
+VERSION_BODY = _json_body("A new version.", {"body": _BODY, "why": _WHY}, {"body": _RULE, "why": "seen twice"})
+WHY_BODY = _json_body("Why.", {"why": _WHY}, {"why": "too many hits"})

@@ -46,6 +46,7 @@ _TAGS = {
     "Cases": "Work for people.",
     "Accounts": "Senders: where each stands, and what is known of it.",
     "Outbox": "Effects asked of the platform, and whether they arrived.",
+    "Rules": "Rules of your own: written, tried, approved by another, rolled back.",
     "Definitions": "What decides: kinds of events, rules.",
     "Rejections": "What came in and could not be used.",
     "Health": "For load balancers.",

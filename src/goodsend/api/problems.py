@@ -72,6 +72,11 @@ KINDS: dict[str, ProblemKind] = {
         "choose a new id, or send the same content to get the earlier decision.",
     ),
     "wrong_state": ProblemKind(409, "Not possible in this state", "`detail` says what stands in the way."),
+    "has_problems": ProblemKind(
+        409,
+        "The definition has problems",
+        "`errors` names each problem and its place. Mend them, or check the text first: nothing was changed.",
+    ),
     "too_large": ProblemKind(
         413, "The body is too large", "Send fewer events in one request, or smaller content. `detail` names the limit."
     ),

@@ -13,7 +13,9 @@ from goodsend.api import (
     outbox,
     problems,
     rejections,
+    rules,
     scans,
+    watching,
 )
 from goodsend.api.access import Access, Keyring
 from goodsend.api.context import carry
@@ -33,7 +35,9 @@ def build_api(installation: Installation) -> list[ControllerRouterHandler]:
         accounts.read_account,
         rejections.list_rejections,
         outbox.list_outbox, outbox.resend,
-        definitions.list_kinds, definitions.list_rules,
+        definitions.list_kinds, definitions.list_rules, watching.compare_shadow, watching.list_alarms,
+        rules.check_rule, rules.try_rule, rules.list_versions, rules.draft_rule, rules.propose_rule,
+        rules.approve_rule, rules.roll_back_rule, rules.retire_rule,
         health.healthz, health.readyz,
         problems.list_problems, problems.explain_problem,
     ]  # fmt: skip

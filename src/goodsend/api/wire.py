@@ -80,7 +80,12 @@ class Reason(msgspec.Struct, frozen=True):
     actions: list[str]
     weight: float
     mode: Literal["live", "shadow", "off"]
-    acts: Annotated[bool, Meta(description="False in shadow mode, or outside the rule's rollout share.")]
+    acts: Annotated[
+        bool,
+        Meta(description="False in shadow mode, outside the rule's share, or behind another of its group."),
+    ]
+    group: str | None = None
+    suppressed_by: Annotated[str | None, Meta(description="The rule of its group that came first.")] = None
 
 
 class ActionAnswer(msgspec.Struct, frozen=True):
@@ -93,6 +98,25 @@ class ActionAnswer(msgspec.Struct, frozen=True):
     params: dict[str, str | int | float | bool | None]
     policy: str
     because: Annotated[list[str], Meta(description="The rules that asked for it.")]
+
+
+class LabelAnswer(msgspec.Struct, frozen=True):
+    """A label that rules put on an entity, in force from `since` until `until`."""
+
+    entity_type: str
+    entity: str
+    label: str
+    since: Time
+    until: Time
+    because: Annotated[list[str], Meta(description="The rules that set it.")]
+
+
+class HeldBackAnswer(msgspec.Struct, frozen=True):
+    """An action that was not asked for, because rules had asked for it too often in that hour."""
+
+    action: ActionAnswer
+    per_hour: int
+    reason: str
 
 
 class DecisionAnswer(msgspec.Struct, frozen=True):
@@ -113,6 +137,12 @@ class DecisionAnswer(msgspec.Struct, frozen=True):
     ]
     versions: Annotated[dict[str, str], Meta(description="The pack, the engine and each model that took part.")]
     late: Annotated[bool, Meta(description="The event came after later ones of its time.")]
+    points_by_group: Annotated[dict[str, float], Meta(description="Points of each group of rules, after caps.")] = {}
+    labels: Annotated[list[LabelAnswer], Meta(description="Labels it put on entities.")] = []
+    held_back: Annotated[list[HeldBackAnswer], Meta(description="Actions past their limit of the hour.")] = []
+    wanted: Annotated[
+        VerdictName | None, Meta(description="The verdict that would have been, had nothing been held back.")
+    ] = None
 
 
 class SyncDecision(DecisionAnswer, frozen=True):

@@ -44,7 +44,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     counts: Counter[str] = Counter()
     with install(settings) as installation:
         with installation.pool.connection() as connection:
-            tenants.ensure(connection, options.tenant, options.tenant, installation.now())
+            is_new = tenants.ensure(connection, options.tenant, options.tenant, installation.now())
+        if is_new and options.tenant != "default":
+            print(f"tenant {options.tenant} was not there: added", file=sys.stderr)
         installation.engine.start()
         with _progress() as progress:
             for path in options.paths:
@@ -52,6 +54,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                     _ingest(installation, options.tenant, path, counts, progress)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     raise Retryable(f"the database is away: {error}") from error
+        installation.engine.close()
+        installation.engine.keep_windows(options.tenant)
     verdicts = ", ".join(f"{count:,} {name[8:]}" for name, count in sorted(counts.items()) if name[:8] == "verdict:")
     print(
         f"{counts['accepted']:,} accepted, {counts['duplicate']:,} already known, {counts['rejected']:,} rejected"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from goodsend import worker
+from goodsend.commands import archiving, snapshotting
 from goodsend.server import Server, listen
 from goodsend.settings import Settings
 from goodsend.store import tenants
@@ -24,10 +25,16 @@ def working(installation: Installation) -> Iterator[None]:
         installation.engine.warm(tenants.names(connection))
     drain = threading.Thread(target=worker.run, args=(installation, stop), name="worker")
     drain.start()
+    keeping = threading.Thread(target=snapshotting.run, args=(installation, stop), name="snapshots")
+    keeping.start()
+    archive = threading.Thread(target=archiving.run, args=(installation, stop), name="archive", daemon=True)
+    archive.start()
     try:
         yield
     finally:
         stop.set()
+        archive.join(timeout=15)
+        keeping.join(timeout=15)
         drain.join(timeout=15)
         installation.engine.close()
 

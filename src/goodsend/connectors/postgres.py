@@ -5,6 +5,7 @@ Several processes share one server; it stops after the last of them, however tha
 `postgres_keeper.py`. Tables and migrations are the store's matter.
 """
 
+import errno
 import fcntl
 import importlib.util
 import json
@@ -83,7 +84,8 @@ def start(
     own and count only when this call starts the server. `run_as` (`auto`, `namespace`, `dropped`) and `watcher` choose
     how root and the end of the keeper are dealt with, for tests.
 
-    Raises Misconfigured with the server's own words when it cannot run here, Retryable when it does not answer.
+    Raises Misconfigured with the server's own words when it cannot run here, Retryable when it does not answer or its
+    disk is full.
     """
     data_dir = data_dir.expanduser().absolute()
     folder = data_dir / "postgres"
@@ -152,6 +154,8 @@ def _launch(folder: Path, settings: dict[str, str], run_as: str, watcher: bool |
             reason = str(json.loads(done.stdout)["error"]).strip()
         except (ValueError, KeyError, TypeError):
             reason = done.stdout.decode("utf-8", "replace").strip()
+        if os.strerror(errno.ENOSPC) in reason:
+            raise Retryable(f"the database is away: the disk of {folder} is full")
         raise Misconfigured(
             f"the embedded PostgreSQL cannot run in {folder}: {reason}\n"
             "Choose another data folder, run goodsend as a plain user, or set GOODSEND_DATABASE_URL to your own server."

@@ -78,7 +78,18 @@ NAVIGATION: Final = (
             Page("accounts", "Accounts", "/accounts", "a"),
         ),
     ),
-    Group("Judging", (Page("rules", "Rules", "/rules", "r"), Page("lists", "Lists", "/lists", "l"))),
+    Group(
+        "Judging",
+        (
+            Page("rules", "Rules", "/rules", "r"),
+            Page("features", "Features", "/features", "f"),
+            Page("lists", "Lists", "/lists", "l"),
+            Page("backtests", "Backtests", "/backtests", "b"),
+            Page("shadow", "Shadow", "/shadow", "s"),
+            Page("alarms", "Alarms", "/alarms", "w"),
+            Page("proof", "Proof", "/proof", "p"),
+        ),
+    ),
     Group("Flow", (Page("outbox", "Outbox", "/outbox", "x"), Page("rejections", "Rejections", "/rejections", "j"))),
     Group(
         "House",
@@ -104,6 +115,16 @@ SAID: Final = {
     "resent": ("check", "allow", "It goes out again, with the same id."),
     "changed": ("check", "allow", "Changed. Sessions of that person have ended."),
     "member": ("check", "allow", "Added. Tell the password on a safe way."),
+    "drafted": ("check", "allow", "Saved as a draft. Nothing is judged by it yet."),
+    "proposed": ("clock", "review", "Proposed. A second person approves it."),
+    "declined": ("check", "allow", "Back with its author, as a draft."),
+    "put_to_work": ("check", "allow", "Live. It counts from the next event on."),
+    "rolled_back": ("check", "allow", "That version is live again, from the next event on."),
+    "retired": ("check", "allow", "What the pack says counts again."),
+    "why_missing": ("warn", "throttle", "Nothing was changed: say why, in one sentence."),
+    "lead_needed": ("warn", "throttle", "Nothing was changed: this needs the role lead."),
+    "cancelled": ("check", "allow", "Cancelled."),
+    "seen": ("check", "allow", "Noted that you have seen it."),
     "destination": ("check", "allow", "Saved. What waits goes there too."),
 }
 """What is said at the top of the page that follows an act, by the code in its address."""
@@ -125,6 +146,9 @@ class _Words:
 
     def state(self, name: str) -> wording.Said:
         return wording.said(wording.STATES, name)
+
+    def job(self, name: str) -> wording.Said:
+        return wording.said(wording.JOBS, name)
 
     def outcome(self, name: str) -> wording.Said:
         return wording.said(wording.OUTCOMES, name)
@@ -236,10 +260,12 @@ def _environment(assets: Assets) -> Environment:
     environment.filters |= {
         "rfc3339": format_time,
         "full_time": wording.full_time,
+        "day_time": wording.day_time,
         "ago": _ago,
         "clock_time": _clock_time,
         "axis_time": _axis_time,
         "number": wording.number,
+        "plural": wording.plural,
         "path": path_of,
         "query": path_of,
         "printable": lambda text: printable(str(text)),
@@ -267,7 +293,8 @@ def _clock_time(context: Context, at: Micros) -> str:
 
 
 def _axis_time(at: Micros) -> str:
-    return to_datetime(at).strftime("%H:%M")
+    moment = to_datetime(at)
+    return moment.strftime("%H:%M") if moment.hour or moment.minute else f"{moment.day} {moment.strftime('%b')}"
 
 
 @pass_context

@@ -1,16 +1,16 @@
-"""Rules and lists: what is looked for. Rules are read here and changed in the pack; lists take own entries."""
+"""Rules and lists: what is looked for. Rules are read here and changed in `writing.py`; lists take own entries."""
 
 from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from goodsend.console.desk import Asked, go, path_of
+from goodsend.console.desk import Asked, Desk, go, path_of
 from goodsend.console.entry import Given
 from goodsend.kit.clock import DAY
 from goodsend.kit.errors import NotFound
 from goodsend.rules.model import Mode
-from goodsend.store import explore, lists, views
+from goodsend.store import definitions, explore, lists, views
 from goodsend.store.members import Session
 from goodsend.store.views import EventFilter
 
@@ -27,27 +27,48 @@ def show_rules(request: Asked, desk: Given) -> Response[bytes]:
     with desk.pool.connection() as connection:
         day = {hit.rule: hit.hits_24h + hit.shadow_24h for hit in explore.rule_hits(connection, tenant, now)}
         week = views.hits_over_time(connection, tenant, (now // DAY - 6) * DAY, now + 1, DAY)
+        standings = definitions.standings(connection, tenant, "rules")
+        waiting = definitions.waiting(connection, tenant)
+    known = desk.pack(session).ruleset.rules
     ordered = sorted(rules, key=lambda rule: (_MODE_ORDER[rule.mode], -rule.severity, rule.id))
-    return desk.page(request, "rules.html", here="rules", rules=ordered, day=day, week=week)
+    return desk.page(
+        request, "rules.html", here="rules", rules=ordered, day=day, week=week, standings=standings, waiting=waiting,
+        drafts=[one for one in standings.values() if one.id not in known and not one.proposed and one.live is None],
+        shipped=desk.installation.layers.base.ruleset.rules, may_write=session.member.may("analyst"),
+        layer_problems=desk.installation.layers.problems(tenant),
+    )  # fmt: skip
 
 
 @get("/rules/{rule_id:str}", sync_to_thread=True, include_in_schema=False)
-def show_rule(request: Asked, desk: Given, rule_id: FromPath[str]) -> Response[bytes]:
+def show_rule(request: Asked, desk: Given, rule_id: FromPath[str]) -> Response[Any]:
     """One rule with what it reads, its hits and its cases."""
     session: Session = request.scope["user"]
     pack, now, tenant = desk.pack(session), desk.now(), session.member.tenant
     rule = pack.ruleset.rules.get(rule_id)
     if rule is None:
-        raise NotFound("there is no such rule in the pack")
+        return _not_live(desk, tenant, rule_id)
     with desk.pool.connection() as connection:
         page = views.events_page(connection, tenant, EventFilter(rule=rule_id, since=now - 30 * DAY), limit=12)
         week = views.hits_over_time(connection, tenant, (now // DAY - 6) * DAY, now + 1, DAY).get(rule_id, [])
         day = {hit.rule: hit.hits_24h + hit.shadow_24h for hit in explore.rule_hits(connection, tenant, now)}
+        standing = definitions.standings(connection, tenant, "rules").get(rule_id)
+        versions = definitions.versions(connection, tenant, "rules", rule_id, limit=12)
     reads = [(name, pack.catalog.get(name)) for name in sorted(pack.ruleset.expressions[rule_id].facts)]
     return desk.page(
         request, "rule.html", here="rules", rule=rule, reads=reads, page=page, week=week, day=day.get(rule_id, 0),
-        policy=pack.policies.get(rule.policy),
+        policy=pack.policies.get(rule.policy), standing=standing, versions=versions,
+        is_shipped=rule_id in desk.installation.layers.base.ruleset.rules, may_write=session.member.may("analyst"),
+        may_retire=session.member.may("lead"),
     )  # fmt: skip
+
+
+def _not_live(desk: Desk, tenant: str, rule_id: str) -> Response[Any]:
+    """Go to the newest version of a rule that is not live. Raises NotFound without any."""
+    with desk.pool.connection() as connection:
+        versions = definitions.versions(connection, tenant, "rules", rule_id, limit=1)
+    if not versions:
+        raise NotFound("there is no such rule in the pack")
+    return go(f"/rules/{path_of(rule_id)}/versions/{versions[0].version}")
 
 
 @get("/lists", sync_to_thread=True, include_in_schema=False)

@@ -12,6 +12,9 @@ from goodsend.reports.rates import share_of
 from goodsend.store import explore, outbox, rejections, views
 from goodsend.store.members import Session
 
+BY_STRANGERS: Final = ("form.submitted",)
+"""Kinds of events that strangers cause at an account's form: whoever has the form is not at risk, but harmed."""
+
 VERDICT_SERIES: Final = tuple((name, said.word, f"{said.tone}-fill") for name, said in wording.VERDICTS.items())
 """The columns of every table of verdicts over time: key, name, colour token."""
 
@@ -36,7 +39,7 @@ def _shown(desk: Desk, session: Session) -> dict[str, Any]:
         minutes = views.arrivals_over_time(connection, tenant, (now // MINUTE - 59) * MINUTE, now + 1, MINUTE)
         severities = views.open_case_severities(connection, tenant)
         hits = explore.rule_hits(connection, tenant, now)
-        risky = views.accounts_at_risk(connection, tenant, now - DAY)
+        risky = views.accounts_at_risk(connection, tenant, now - DAY, besides=BY_STRANGERS)
         counts = outbox.counts(connection, tenant)
         waiting_since = views.oldest_due(connection, tenant)
         refused = rejections.counts(connection, tenant, now - DAY)

@@ -12,7 +12,20 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from goodsend.console import accounts, cases, contents, entry, events, house, judging, overview
+from goodsend.console import (
+    accounts,
+    cases,
+    contents,
+    entry,
+    events,
+    features,
+    house,
+    judging,
+    looking,
+    overview,
+    versions,
+    writing,
+)
 from goodsend.console.desk import Asked, Desk, answer
 from goodsend.console.entry import FORM_BYTES, Given
 from goodsend.kit.errors import Conflict, NotFound, Retryable
@@ -72,6 +85,32 @@ def build_console(installation: Installation) -> list[ControllerRouterHandler]:
             accounts.show_account,
             judging.show_rules,
             judging.show_rule,
+            writing.show_new_rule,
+            writing.show_rule_form,
+            writing.write_new_rule,
+            writing.write_rule,
+            writing.check_rule,
+            writing.try_rule,
+            writing.show_words,
+            versions.show_version,
+            versions.move_version,
+            versions.switch_rule,
+            versions.show_feature_version,
+            versions.move_feature_version,
+            features.show_features,
+            features.show_feature,
+            features.show_new_feature,
+            features.show_feature_form,
+            features.write_new_feature,
+            features.write_feature,
+            looking.show_backtests,
+            looking.ask_backtest,
+            looking.show_backtest,
+            looking.cancel_backtest,
+            looking.show_shadow,
+            looking.show_alarms,
+            looking.see_alarm,
+            looking.show_proof,
             judging.show_lists,
             judging.show_list,
             judging.change_list,

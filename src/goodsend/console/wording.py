@@ -63,10 +63,19 @@ STATES: Final = {
     "shadow": Said("Shadow", "eye", "quiet"),
     "off": Said("Off", "box", "quiet"),
     "draft": Said("Draft", "pen", "quiet"),
+    "sound": Said("Sound", "check", "allow"),
+    "proposed": Said("Proposed", "clock", "review"),
+    "retired": Said("Retired", "box", "quiet"),
+    "running": Said("Running", "clock", "review"),
+    "failed": Said("Failed", "stop", "reject"),
+    "cancelled": Said("Cancelled", "stop", "quiet"),
     "approved": Said("Approved", "check", "review"),
     "sent": Said("Sent", "check", "allow"),
     "dropped": Said("Dropped", "stop", "quiet"),
 }
+
+JOBS: Final = STATES | {"due": Said("Waiting", "clock", "quiet"), "done": Said("Finished", "check", "allow")}
+"""States of backtests: those that mean the same elsewhere, and two that do not."""
 
 OUTCOMES: Final = {
     "confirmed": Said("Confirmed", "stop", "reject", "The abuse is real."),
@@ -132,6 +141,12 @@ def clock_time(at: Micros, now: Micros) -> str:
         return moment.strftime("%H:%M:%S")
     if moment.year == today.year:
         return f"{moment.day} {moment.strftime('%b %H:%M')}"
+    return f"{moment.day} {moment.strftime('%b %Y %H:%M')}"
+
+
+def day_time(at: Micros) -> str:
+    """Return an absolute time to the minute, UTC, with its day and year."""
+    moment = to_datetime(at)
     return f"{moment.day} {moment.strftime('%b %Y %H:%M')}"
 
 

@@ -12,7 +12,7 @@ from goodsend.kit.clock import Micros
 from goodsend.rules.model import Verdict
 from goodsend.standing.lifecycle import FIRST
 from goodsend.standing.model import Move
-from goodsend.store.connection import At, Connection
+from goodsend.store.connection import Asked, AsText, At, Connection, TextArray
 from goodsend.store.jsonable import clean, encode, key
 
 VERDICTS = [verdict.value for verdict in Verdict]
@@ -71,60 +71,77 @@ def update(connection: Connection, tenant: str, seen: Sequence[Seen], now: Micro
         _update_links(connection, tenant, links)
 
 
+_ACCOUNTS = """
+INSERT INTO account AS a (tenant, account, standing, standing_since, first_at, last_at, events, worst, profile)
+SELECT %(tenant)s, account, %(first)s, %(now)s, timestamptz 'epoch' + first_at * interval '1 microsecond',
+    timestamptz 'epoch' + last_at * interval '1 microsecond', events, worst, profile
+FROM json_to_recordset(%(rows)s::json) AS r (
+    account text, first_at int8, last_at int8, events int8, worst text, profile jsonb
+)
+ON CONFLICT (tenant, account) DO UPDATE SET
+    first_at = LEAST(a.first_at, EXCLUDED.first_at),
+    last_at = GREATEST(a.last_at, EXCLUDED.last_at),
+    events = a.events + EXCLUDED.events,
+    worst = CASE WHEN array_position(%(verdicts)s::text[], EXCLUDED.worst)
+                 > array_position(%(verdicts)s::text[], a.worst) THEN EXCLUDED.worst ELSE a.worst END,
+    -- A late event does not bring back an old profile; it only fills what was not known.
+    profile = CASE WHEN EXCLUDED.last_at >= a.last_at THEN a.profile || EXCLUDED.profile
+              ELSE EXCLUDED.profile || a.profile END
+"""
+
+_LINKS = """
+INSERT INTO entity_link AS l (tenant, entity_type, entity, account, first_at, last_at, events)
+SELECT %(tenant)s, entity_type, entity, account, timestamptz 'epoch' + first_at * interval '1 microsecond',
+    timestamptz 'epoch' + last_at * interval '1 microsecond', events
+FROM json_to_recordset(%(rows)s::json) AS r (
+    entity_type text, entity text, account text, first_at int8, last_at int8, events int8
+)
+ON CONFLICT (tenant, entity_type, entity, account) DO UPDATE SET
+    first_at = LEAST(l.first_at, EXCLUDED.first_at),
+    last_at = GREATEST(l.last_at, EXCLUDED.last_at),
+    events = l.events + EXCLUDED.events
+"""
+
+
 def _update_accounts(connection: Connection, tenant: str, sums: Mapping[str, _Sum], now: Micros) -> None:
-    ordered = sorted(sums.items())
+    rows = [
+        {
+            "account": account, "first_at": s.first, "last_at": s.last, "events": s.events,
+            "worst": VERDICTS[s.worst], "profile": s.profile,
+        }
+        for account, s in sorted(sums.items())
+    ]  # fmt: skip
     connection.execute(
-        """
-        INSERT INTO account AS a (tenant, account, standing, standing_since, first_at, last_at, events, worst, profile)
-        SELECT %s, account, %s, %s, first_at, last_at, events, worst, profile
-        FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::text[], %s::jsonb[])
-            AS new (account, first_at, last_at, events, worst, profile)
-        ON CONFLICT (tenant, account) DO UPDATE SET
-            first_at = LEAST(a.first_at, EXCLUDED.first_at),
-            last_at = GREATEST(a.last_at, EXCLUDED.last_at),
-            events = a.events + EXCLUDED.events,
-            worst = CASE WHEN array_position(%s::text[], EXCLUDED.worst) > array_position(%s::text[], a.worst)
-                    THEN EXCLUDED.worst ELSE a.worst END,
-            -- A late event does not bring back an old profile; it only fills what was not known.
-            profile = CASE WHEN EXCLUDED.last_at >= a.last_at THEN a.profile || EXCLUDED.profile
-                      ELSE EXCLUDED.profile || a.profile END
-        """,
-        (
-            tenant, FIRST, At(now), [account for account, _ in ordered], [At(s.first) for _, s in ordered],
-            [At(s.last) for _, s in ordered], [s.events for _, s in ordered], [VERDICTS[s.worst] for _, s in ordered],
-            [encode(s.profile) for _, s in ordered], VERDICTS, VERDICTS,
-        ),
-    )  # fmt: skip
+        _ACCOUNTS,
+        {"tenant": tenant, "first": FIRST, "now": At(now), "rows": AsText(encode(rows)), "verdicts": VERDICTS},
+        prepare=True,
+    )
 
 
 def _update_links(connection: Connection, tenant: str, links: Mapping[tuple[str, str, str], _Link]) -> None:
-    ordered = sorted(links.items())
-    connection.execute(
-        """
-        INSERT INTO entity_link AS l (tenant, entity_type, entity, account, first_at, last_at, events)
-        SELECT %s, entity_type, entity, account, first_at, last_at, events
-        FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
-            AS new (entity_type, entity, account, first_at, last_at, events)
-        ON CONFLICT (tenant, entity_type, entity, account) DO UPDATE SET
-            first_at = LEAST(l.first_at, EXCLUDED.first_at),
-            last_at = GREATEST(l.last_at, EXCLUDED.last_at),
-            events = l.events + EXCLUDED.events
-        """,
-        (
-            tenant, [type_ for (type_, _, _), _ in ordered], [entity for (_, entity, _), _ in ordered],
-            [account for (_, _, account), _ in ordered], [At(link.first) for _, link in ordered],
-            [At(link.last) for _, link in ordered], [link.events for _, link in ordered],
-        ),
+    rows = [
+        {
+            "entity_type": type_, "entity": entity, "account": account, "first_at": link.first, "last_at": link.last,
+            "events": link.events,
+        }
+        for (type_, entity, account), link in sorted(links.items())
+    ]  # fmt: skip
+    connection.execute(_LINKS, {"tenant": tenant, "rows": AsText(encode(rows))}, prepare=True)
+
+
+def ask_standings(connection: Connection, tenant: str, accounts: Collection[str]) -> Asked[dict[str, str]]:
+    """Ask for the standings of those of these accounts that were seen before, under the names that were asked for."""
+    stored = {key(account): account for account in accounts}
+    cursor = connection.execute(
+        "SELECT account, standing FROM account WHERE tenant = %s AND account = ANY(%s)",
+        (tenant, TextArray(list(stored))), prepare=True,
     )  # fmt: skip
+    return lambda: {stored[account]: standing for account, standing in cursor}
 
 
 def standings(connection: Connection, tenant: str, accounts: Collection[str]) -> dict[str, str]:
     """Return the standings of those of these accounts that were seen before, under the names that were asked for."""
-    stored = {key(account): account for account in accounts}
-    rows = connection.execute(
-        "SELECT account, standing FROM account WHERE tenant = %s AND account = ANY(%s)", (tenant, list(stored))
-    )
-    return {stored[account]: standing for account, standing in rows}
+    return ask_standings(connection, tenant, accounts)()
 
 
 def apply_moves(connection: Connection, tenant: str, moves: Sequence[Move]) -> None:

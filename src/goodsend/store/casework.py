@@ -16,7 +16,7 @@ from goodsend.decisions.model import Action
 from goodsend.kit.clock import Micros, format_time
 from goodsend.kit.errors import Conflict, NotFound
 from goodsend.store import audit, outbox
-from goodsend.store.connection import At, Connection
+from goodsend.store.connection import Asked, At, Connection, TextArray
 from goodsend.store.jsonable import clean, encode, key
 from goodsend.store.paging import Page, bounded, page_of, place_of
 
@@ -81,26 +81,40 @@ _FIELDS = (
 _FROM = "casework c LEFT JOIN member m ON m.member_id = c.assignee AND m.tenant = c.tenant"
 
 
+def ask_open_cases(
+    connection: Connection, tenant: str, subjects: Collection[tuple[str, str]], *, locked: bool = True
+) -> Asked[list[OpenCase]]:
+    """
+    Ask for the cases about these (type, key) subjects that are still worked, at most one a subject.
+
+    When `locked`, they are until the transaction ends, so nobody decides a case while evidence joins it.
+    """
+    pairs = list(subjects)
+    named = {(type_, key(subject)): subject for type_, subject in pairs}
+    cursor = connection.execute(
+        "SELECT c.case_id, c.subject_type, c.subject, c.policy, c.severity, c.queue "
+        "FROM casework c JOIN unnest(%s::text[], %s::text[]) AS wanted (subject_type, subject) "
+        "USING (subject_type, subject) "
+        "WHERE c.tenant = %s AND c.state NOT IN ('decided', 'closed') "
+        "ORDER BY c.number DESC" + (" FOR NO KEY UPDATE OF c" if locked else ""),
+        (TextArray([type_ for type_, _ in named]), TextArray([subject for _, subject in named]), tenant),
+        prepare=True,
+    )
+
+    def answer() -> list[OpenCase]:
+        found = {(row[1], row[2]): OpenCase(row[0], row[1], named[row[1], row[2]], *row[3:]) for row in cursor}
+        return list(found.values())
+
+    return answer
+
+
 def open_cases(connection: Connection, tenant: str, subjects: Collection[tuple[str, str]]) -> list[OpenCase]:
     """
     Return the cases about these (type, key) subjects that are still worked, at most one a subject.
 
     They are locked until the transaction ends, so nobody decides a case while evidence joins it.
     """
-    pairs = list(subjects)
-    named = {(type_, key(subject)): subject for type_, subject in pairs}
-    rows = connection.execute(
-        """
-        SELECT c.case_id, c.subject_type, c.subject, c.policy, c.severity, c.queue
-        FROM casework c JOIN unnest(%s::text[], %s::text[]) AS wanted (subject_type, subject)
-            USING (subject_type, subject)
-        WHERE c.tenant = %s AND c.state NOT IN ('decided', 'closed')
-        ORDER BY c.number DESC FOR NO KEY UPDATE OF c
-        """,
-        ([type_ for type_, _ in pairs], [key(subject) for _, subject in pairs], tenant),
-    )
-    found = {(row[1], row[2]): OpenCase(row[0], row[1], named[row[1], row[2]], *row[3:]) for row in rows}
-    return list(found.values())
+    return ask_open_cases(connection, tenant, subjects)()
 
 
 def apply_changes(connection: Connection, tenant: str, changes: Sequence[CaseChange], now: Micros) -> None:

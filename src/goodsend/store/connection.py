@@ -5,7 +5,8 @@ What is read and written through them lives in the other files of the store.
 """
 
 import struct
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 import psycopg
@@ -18,7 +19,12 @@ from goodsend.kit.clock import SECOND, Micros, to_datetime, to_micros
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Pool = ConnectionPool[Connection]
+T = TypeVar("T")
+Asked = Callable[[], T]
+"""The answer of a question that was sent: calling it waits. In a pipeline many questions wait together."""
 
+TEXT: Final = 25
+TEXT_ARRAY: Final = 1009
 TIMESTAMPTZ: Final = 1184
 JSONB: Final = 3802
 _POSTGRES_EPOCH: Final[Micros] = 946_684_800 * SECOND
@@ -43,6 +49,43 @@ class At:
 
 class Json(bytes):
     """Encoded JSON as a parameter for a `jsonb`; see `jsonable.encode` for what such bytes must not hold."""
+
+
+class AsText:
+    """Bytes that go as text, such as a JSON document that the server reads as `json`."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+class TextArray:
+    """Clean texts as a parameter for a `text[]`, written in one go."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+
+
+class _AsTextDumper(Dumper):
+    oid = TEXT
+
+    def dump(self, obj: AsText) -> bytes:
+        return obj.raw
+
+
+class _TextArrayDumper(Dumper):
+    oid = TEXT_ARRAY
+
+    def dump(self, obj: TextArray) -> bytes:
+        joined = "".join(obj.texts)
+        if "\\" in joined or '"' in joined:
+            texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in obj.texts]
+        else:
+            texts = list(obj.texts)
+        return ('{"' + '","'.join(texts) + '"}').encode() if texts else b"{}"
 
 
 class _AtDumper(Dumper):
@@ -104,6 +147,8 @@ def configure(connection: Connection) -> None:
     """Teach a connection the types above, and UTC."""
     adapters = connection.adapters
     # Alone they go in binary, which is registered last and so preferred; within arrays as text.
+    adapters.register_dumper(AsText, _AsTextDumper)
+    adapters.register_dumper(TextArray, _TextArrayDumper)
     adapters.register_dumper(At, _AtTextDumper)
     adapters.register_dumper(Json, _JsonTextDumper)
     adapters.register_dumper(At, _AtDumper)

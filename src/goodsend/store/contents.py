@@ -7,7 +7,7 @@ import msgspec
 from goodsend.events.model import Content
 from goodsend.kit.clock import Micros
 from goodsend.scanning.model import Scan
-from goodsend.store.connection import At, Connection
+from goodsend.store.connection import Asked, At, Connection
 from goodsend.store.jsonable import clean, encode
 
 
@@ -32,13 +32,18 @@ def keep_scans(connection: Connection, tenant: str, scans: Mapping[str, Scan], p
         )
 
 
-def bodies(connection: Connection, tenant: str, digests: Collection[str]) -> dict[str, Content]:
-    """Return the kept content of these digests; what was never kept is absent."""
-    rows = connection.cursor(binary=True).execute(
+def ask_bodies(connection: Connection, tenant: str, digests: Collection[str]) -> Asked[dict[str, Content]]:
+    """Ask for the kept content of these digests; what was never kept is absent."""
+    cursor = connection.cursor(binary=True).execute(
         "SELECT digest, media_type, body FROM content WHERE tenant = %s AND digest = ANY(%s)",
         (tenant, [clean(digest) for digest in digests]),
     )
-    return {digest: Content(digest, media_type, bytes(body)) for digest, media_type, body in rows}
+    return lambda: {digest: Content(digest, media_type, bytes(body)) for digest, media_type, body in cursor}
+
+
+def bodies(connection: Connection, tenant: str, digests: Collection[str]) -> dict[str, Content]:
+    """Return the kept content of these digests; what was never kept is absent."""
+    return ask_bodies(connection, tenant, digests)()
 
 
 def body(connection: Connection, tenant: str, digest: str) -> Content | None:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 
@@ -17,27 +18,26 @@ from goodsend.decisions.model import Decision
 from goodsend.events.model import Event
 from goodsend.facts import Facts, Value
 from goodsend.kit.clock import Micros
-from goodsend.store.connection import JSONB, At, Connection
-from goodsend.store.jsonable import clean, encode, key, optional_key
-from goodsend.store.partitions import date_of, ensure_days
+from goodsend.store.connection import JSONB, Asked, AsText, At, Connection, TextArray
+from goodsend.store.jsonable import clean, encode, key
+from goodsend.store.partitions import date_of, ensure_days, forget_days
 
 _TAIL_ROWS = 5_000
-FEW = 4
-"""Up to so many rows are inserted, more are copied: the two cost the same at about five rows (measured, 2 cores)."""
+FEW = 200
+"""Up to so many rows go as one JSON parameter of one statement, more are copied (measured: benchmarks/durable.py)."""
 
 _DATA = msgspec.json.Decoder(dict[str, Value])
 _DECISION = msgspec.json.Decoder(Decision)
 
 
 class _Table:
-    """A table of the log with its columns as `name type` pairs, and the two ways of writing to it."""
+    """A table of the log with its columns as `name type` pairs, and how it is copied into."""
 
     def __init__(self, name: str, columns: str) -> None:
         pairs = [column.split() for column in columns.split(",")]
         self.types = [type_ for _, type_ in pairs]
         names = f"{name} ({', '.join(column for column, _ in pairs)})"
         self.copy = f"COPY {names} FROM STDIN (FORMAT BINARY)"
-        self.insert = f"INSERT INTO {names} VALUES ({', '.join(f'%s::{type_}' for type_ in self.types)})"
 
 
 _KEYS = _Table("event_key", "tenant text, event_id text, day date, arrival int8, body_hash bytea")
@@ -54,6 +54,53 @@ _DECISIONS = _Table(
 )
 
 
+_WRITE_FEW = """
+WITH r AS MATERIALIZED (
+    SELECT r.*, timestamptz 'epoch' + at * interval '1 microsecond' AS happened
+    FROM json_to_recordset(%(rows)s::json) AS r (
+        arrival int8, day date, event_id text, body_hash text, kind text, channel text, account text, at int8,
+        data jsonb, content text, facts jsonb, decision_id text, verdict text, severity int2, points float8,
+        rules text[], shadow text[], body jsonb
+    )
+), k AS (
+    INSERT INTO event_key (tenant, event_id, day, arrival, body_hash)
+    SELECT %(tenant)s, event_id, day, arrival, decode(body_hash, 'hex') FROM r
+), e AS (
+    INSERT INTO event (tenant, day, arrival, event_id, kind, channel, account, at, received_at, data, content)
+    SELECT %(tenant)s, day, arrival, event_id, kind, channel, account, happened, %(now)s, data, content FROM r
+), f AS (
+    INSERT INTO fact (tenant, day, arrival, event_id, facts) SELECT %(tenant)s, day, arrival, event_id, facts FROM r
+)
+INSERT INTO decision (tenant, day, arrival, decision_id, event_id, kind, account, at, decided_at, verdict, severity,
+    points, rules, shadow, body)
+SELECT %(tenant)s, day, arrival, decision_id, event_id, kind, account, happened, %(now)s, verdict, severity, points,
+    rules, shadow, body FROM r
+"""
+
+
+class _Row(msgspec.Struct):
+    """What `_WRITE_FEW` reads of one event."""
+
+    arrival: int
+    day: date
+    event_id: str
+    body_hash: str
+    kind: str
+    channel: str | None
+    account: str | None
+    at: Micros
+    data: Mapping[str, Value]
+    content: str | None
+    facts: Facts
+    decision_id: str
+    verdict: str
+    severity: int
+    points: float
+    rules: list[str]
+    shadow: list[str]
+    body: Decision
+
+
 class LogRow(msgspec.Struct, frozen=True):
     """One accepted event with all that is logged of it. `body_hash` has 16 bytes (see `events.canonical`)."""
 
@@ -64,26 +111,56 @@ class LogRow(msgspec.Struct, frozen=True):
     decision: Decision
 
 
+_LOCK = "hashtextextended('goodsend tenant ' || %s, 0)"
+
+
 def lock_tenant(connection: Connection, tenant: str) -> None:
     """Become the tenant's writer until the transaction ends; waits for another writer."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('goodsend tenant ' || %s, 0))", (tenant,))
+    connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})", (tenant,))
+
+
+def hold_tenant(connection: Connection, tenant: str) -> None:
+    """Become the tenant's writer until `release_tenant` or the end of the connection; waits for another writer."""
+    connection.execute(f"SELECT pg_advisory_lock({_LOCK})", (tenant,), prepare=True)
+
+
+def release_tenant(connection: Connection, tenant: str) -> None:
+    """Let others write."""
+    connection.execute(f"SELECT pg_advisory_unlock({_LOCK})", (tenant,), prepare=True)
+
+
+def ask_last_arrival(connection: Connection, tenant: str) -> Asked[int]:
+    """Ask for the number of the last event, 0 when there is none."""
+    cursor = connection.execute(
+        "SELECT arrival FROM event_key WHERE tenant = %s ORDER BY arrival DESC LIMIT 1", (tenant,), prepare=True
+    )
+
+    def answer() -> int:
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    return answer
 
 
 def last_arrival(connection: Connection, tenant: str) -> int:
     """Return the number of the last event, 0 when there is none."""
-    row = connection.execute(
-        "SELECT arrival FROM event_key WHERE tenant = %s ORDER BY arrival DESC LIMIT 1", (tenant,)
-    ).fetchone()
-    return int(row[0]) if row else 0
+    return ask_last_arrival(connection, tenant)()
+
+
+def ask_known_ids(
+    connection: Connection, tenant: str, ids: Collection[str]
+) -> Asked[dict[str, tuple[date, int, bytes]]]:
+    """Ask for day, arrival and body hash of those of these event ids that were accepted before."""
+    cursor = connection.execute(
+        "SELECT event_id, day, arrival, body_hash FROM event_key WHERE tenant = %s AND event_id = ANY(%s)",
+        (tenant, TextArray([clean(event_id) for event_id in ids])), prepare=True,
+    )  # fmt: skip
+    return lambda: {event_id: (day, arrival, body_hash) for event_id, day, arrival, body_hash in cursor}
 
 
 def known_ids(connection: Connection, tenant: str, ids: Collection[str]) -> dict[str, tuple[date, int, bytes]]:
     """Return day, arrival and body hash of those of these event ids that were accepted before."""
-    rows = connection.execute(
-        "SELECT event_id, day, arrival, body_hash FROM event_key WHERE tenant = %s AND event_id = ANY(%s)",
-        (tenant, [clean(event_id) for event_id in ids]),
-    )
-    return {event_id: (day, arrival, body_hash) for event_id, day, arrival, body_hash in rows}
+    return ask_known_ids(connection, tenant, ids)()
 
 
 def decisions_for(connection: Connection, tenant: str, ids: Collection[str]) -> dict[str, Decision]:
@@ -144,49 +221,57 @@ def append(connection: Connection, tenant: str, rows: Sequence[LogRow], now: Mic
         return
     days = [date_of(row.event.at) for row in rows]
     ensure_days(connection, set(days))
-    keyed = list(zip(rows, days, strict=True))
-    written: dict[_Table, list[tuple[Any, ...]]] = {
-        _KEYS: [(tenant, clean(r.event.id), day, r.arrival, r.body_hash) for r, day in keyed],
-        _EVENTS: [_event_fields(tenant, r, day, now) for r, day in keyed],
-        _FACTS: [(tenant, day, r.arrival, clean(r.event.id), encode(r.facts)) for r, day in keyed],
-        _DECISIONS: [_decision_fields(tenant, r, day, now) for r, day in keyed],
-    }
-    write = _insert if len(rows) <= FEW else _copy
-    write(connection, written)
+    try:
+        if len(rows) <= FEW:
+            _write_few(connection, tenant, rows, days, now)
+        else:
+            _copy(connection, tenant, rows, days, now)
+    except psycopg.errors.CheckViolation:  # a day that was there before has been taken away
+        forget_days(connection)
+        raise
 
 
-def _event_fields(tenant: str, row: LogRow, day: date, now: Micros) -> tuple[Any, ...]:
-    event = row.event
-    channel = None if event.channel is None else clean(event.channel)
-    return (
-        tenant, day, row.arrival, clean(event.id), key(event.kind), channel, optional_key(row.decision.account),
-        At(event.at), At(now), encode(event.data), event.content,
+def _write_few(connection: Connection, tenant: str, rows: Sequence[LogRow], days: Sequence[date], now: Micros) -> None:
+    """Write all four tables with one statement and one parameter: what costs with few rows is asking."""
+    document = encode([_row(row, day) for row, day in zip(rows, days, strict=True)])
+    connection.execute(_WRITE_FEW, {"rows": AsText(document), "tenant": tenant, "now": At(now)}, prepare=True)
+
+
+def _row(row: LogRow, day: date) -> _Row:
+    event, decision = row.event, row.decision
+    account = decision.account
+    return _Row(
+        row.arrival, day, event.id, row.body_hash.hex(), key(event.kind), event.channel,
+        None if account is None else key(account), event.at, event.data, event.content, row.facts, decision.id,
+        decision.verdict.value, decision.severity, decision.points, [hit.rule for hit in decision.hits if hit.acts],
+        [hit.rule for hit in decision.hits if not hit.acts], decision,
     )  # fmt: skip
 
 
-def _decision_fields(tenant: str, row: LogRow, day: date, now: Micros) -> tuple[Any, ...]:
-    decision = row.decision
-    acted = [hit.rule for hit in decision.hits if hit.acts]
-    shadow = [hit.rule for hit in decision.hits if not hit.acts]
-    return (
-        tenant, day, row.arrival, decision.id, clean(row.event.id), key(decision.kind), optional_key(decision.account),
-        At(decision.at), At(now), decision.verdict.value, decision.severity, decision.points, acted, shadow,
-        encode(decision),
-    )  # fmt: skip
-
-
-def _copy(connection: Connection, written: Mapping[_Table, list[tuple[Any, ...]]]) -> None:
+def _copy(connection: Connection, tenant: str, rows: Sequence[LogRow], days: Sequence[date], now: Micros) -> None:
+    received = At(now)
+    keys, events, facts, decisions = [], [], [], []
+    for row, day in zip(rows, days, strict=True):
+        event, decision, arrival = row.event, row.decision, row.arrival
+        event_id, kind, at = clean(event.id), key(event.kind), At(event.at)
+        account = None if decision.account is None else key(decision.account)
+        channel = None if event.channel is None else clean(event.channel)
+        acted: list[str] = []
+        shadow: list[str] = []
+        for hit in decision.hits:
+            (acted if hit.acts else shadow).append(hit.rule)
+        keys.append((tenant, event_id, day, arrival, row.body_hash))
+        events.append((
+            tenant, day, arrival, event_id, kind, channel, account, at, received, encode(event.data), event.content,
+        ))  # fmt: skip
+        facts.append((tenant, day, arrival, event_id, encode(row.facts)))
+        decisions.append((
+            tenant, day, arrival, decision.id, event_id, kind, account, at, received, decision.verdict.value,
+            decision.severity, decision.points, acted, shadow, encode(decision),
+        ))  # fmt: skip
     with connection.cursor() as cursor:
-        for table, rows in written.items():
+        for table, written in ((_KEYS, keys), (_EVENTS, events), (_FACTS, facts), (_DECISIONS, decisions)):
             with cursor.copy(table.copy) as copy:
                 copy.set_types(table.types)
-                for row in rows:
-                    copy.write_row(row)
-
-
-def _insert(connection: Connection, written: Mapping[_Table, list[tuple[Any, ...]]]) -> None:
-    """Send prepared inserts without waiting for each answer: for few rows a COPY a table costs more than it saves."""
-    with connection.pipeline(), connection.cursor() as cursor:
-        for table, rows in written.items():
-            for row in rows:
-                cursor.execute(table.insert, row, prepare=True)
+                for values in written:
+                    copy.write_row(values)

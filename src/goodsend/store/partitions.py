@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
+from weakref import WeakKeyDictionary
 
 from psycopg import sql
 
@@ -12,6 +13,8 @@ TABLES = ("event", "fact", "decision")
 
 _UNIX_DAY = date(1970, 1, 1).toordinal()
 _LOCK = "goodsend partitions"
+_FOUND: WeakKeyDictionary[Connection, set[date]] = WeakKeyDictionary()
+"""Days that a connection has seen committed: asked once, not with every batch."""
 
 
 def date_of(at: Micros) -> date:
@@ -31,8 +34,12 @@ def ensure_days(connection: Connection, days: Collection[date]) -> list[date]:
     A partition is made on its own and then attached, which takes no lock that readers or writers of other days would
     notice. Who needs a new day at the same moment waits for the other's commit.
     """
+    found = _FOUND.setdefault(connection, set())
+    if found.issuperset(days):
+        return []
     names = {partition_of(TABLES[-1], day): day for day in days}
     missing = _missing(connection, names)
+    found.update(set(days).difference(missing))
     if missing:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (_LOCK,))
         missing = _missing(connection, names)
@@ -40,6 +47,11 @@ def ensure_days(connection: Connection, days: Collection[date]) -> list[date]:
         for table in TABLES:
             _make(connection, table, day)
     return missing
+
+
+def forget_days(connection: Connection) -> None:
+    """Ask again which days there are: one that was seen is gone."""
+    _FOUND.pop(connection, None)
 
 
 def _make(connection: Connection, table: str, day: date) -> None:

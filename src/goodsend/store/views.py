@@ -5,7 +5,7 @@ Every function takes the tenant and filters by it. Times are Micros both ways. P
 the cursor is the place of the last row shown, so rows that arrive meanwhile move nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -152,8 +152,14 @@ def hits_over_time(
     return series
 
 
-def accounts_at_risk(connection: Connection, tenant: str, since: Micros, limit: int = 8) -> list[AtRisk]:
-    """Return the accounts with the gravest decisions since a time of events, then those stopped most often."""
+def accounts_at_risk(
+    connection: Connection, tenant: str, since: Micros, limit: int = 8, *, besides: Collection[str] = ()
+) -> list[AtRisk]:
+    """
+    Return the accounts with the gravest decisions since a time of events, then those stopped most often.
+
+    Events of the kinds in `besides` do not count: there it is a stranger who acts, and the account suffers it.
+    """
     return _all(
         connection,
         AtRisk,
@@ -161,8 +167,9 @@ def accounts_at_risk(connection: Connection, tenant: str, since: Micros, limit: 
                   count(*) FILTER (WHERE d.verdict IN ('hold', 'reject')) AS stopped
              FROM decision d LEFT JOIN account a ON a.tenant = d.tenant AND a.account = d.account
             WHERE d.tenant = %s AND d.at >= %s AND d.day >= %s AND d.verdict <> 'allow' AND d.account IS NOT NULL
+              AND d.kind <> ALL(%s)
             GROUP BY d.account, a.standing ORDER BY severity DESC, stopped DESC, last_at DESC, d.account LIMIT %s""",
-        [tenant, At(since), date_of(since), limit],
+        [tenant, At(since), date_of(since), list(besides), limit],
     )
 
 

@@ -1,0 +1,1 @@
+"""The archive of events, facts and decisions as Parquet by day, and the SQL engines that read it."""

@@ -1,0 +1,107 @@
+"""
+Where things lie in an archive, and what a file says of itself. Reading and writing are in `read.py` and `export.py`.
+
+    ARCHIVE/tenant=acme/events/day=2026-11-22/000000000001-000000050000.parquet
+                        facts/day=…   decisions/day=…
+                        labels/labels.parquet   lists/lists.parquet
+                        _exports/000000000001-000000050000.json      one for each step of an export, written last
+                        _lock
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from goodsend.settings import Settings
+
+SCHEMA_VERSION = "1"
+"""Of the columns below and of the two rules for values that do not fit (`columns.py`). A newer one is not read."""
+
+DAILY = ("events", "facts", "decisions")
+WHOLE = ("labels", "lists")
+
+EXPORTS = "_exports"
+LOCK = "_lock"
+
+VERSION_KEY = b"goodsend.schema"
+TABLE_KEY = b"goodsend.table"
+TENANT_KEY = b"goodsend.tenant"
+PACK_KEY = b"goodsend.pack"
+
+_DIGITS = 12
+
+
+class ExportedFile(msgspec.Struct, frozen=True):
+    """One file of a step: its path below the tenant's folder, rows, bytes, and the arrivals it spans."""
+
+    path: str
+    rows: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def table(self) -> str:
+        """Which table it belongs to."""
+        return self.path.split("/", 1)[0]
+
+    @property
+    def day(self) -> str:
+        """The UTC day of its events, as YYYY-MM-DD."""
+        return self.path.split("/")[1].removeprefix("day=")
+
+
+class Export(msgspec.Struct, frozen=True):
+    """One step of an export: every event with first ≤ arrival ≤ last is in `files`."""
+
+    first: int
+    last: int
+    pack: str
+    files: list[ExportedFile]
+
+
+_EXPORT = msgspec.json.Decoder(Export)
+
+
+def archive_folder(settings: Settings) -> Path:
+    """Return the folder of the archive: the one that was set, else `archive` in the data folder."""
+    return Path(settings.archive).expanduser() if settings.archive else settings.data_dir.expanduser() / "archive"
+
+
+def tenant_folder(archive: Path, tenant: str) -> Path:
+    """Return the folder of a tenant."""
+    return archive / f"tenant={tenant}"
+
+
+def file_name(first: int, last: int, ending: str) -> str:
+    """Return a name that sorts by arrival."""
+    return f"{first:0{_DIGITS}d}-{last:0{_DIGITS}d}.{ending}"
+
+
+def day_path(table: str, day: str, first: int, last: int) -> str:
+    """Return the path of a day's file below the tenant's folder."""
+    return f"{table}/day={day}/{file_name(first, last, 'parquet')}"
+
+
+def exports_of(folder: Path) -> list[Export]:
+    """Return the finished steps of a tenant's exports, in order of arrival; none where there is no archive."""
+    paths = sorted((folder / EXPORTS).glob("[0-9]*.json"))
+    return [_EXPORT.decode(path.read_bytes()) for path in paths]
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Make a finished draft the file, at once and for good: its bytes are on the disk before its name is."""
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def draft_of(path: Path) -> Path:
+    """Return the name a file has while it is written: no reader of Parquet folders looks at such names."""
+    return path.with_name(f".{path.name}.part")
