@@ -12,6 +12,8 @@ from goodsend.events.model import Event
 from goodsend.store.connection import Connection, connect
 from goodsend.store.migrate import migrate
 
+pytest_plugins = ["tests.engines"]
+
 NOW = 1_795_348_800_000_000
 """2026-11-22T12:00:00Z: the frozen clock of the tests."""
 

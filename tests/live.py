@@ -38,13 +38,16 @@ class Live(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-def live_server(database_url: str, request: pytest.FixtureRequest) -> Iterator[Live]:
+def live_server(
+    database_url: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     """
     A server with one tenant, a member of each role (admin@demo.example …), a key, and a simulated day.
 
     The day has 24 accounts, or as many as an indirect parameter says.
     """
-    settings = dataclasses.replace(Settings(), database_url=database_url, port=0, log_level="warning")
+    archive = str(tmp_path_factory.mktemp("archive"))
+    settings = dataclasses.replace(Settings(), database_url=database_url, port=0, log_level="warning", archive=archive)
     sock = listen(settings.host, 0)
     with sock, install(settings) as installation, working(installation):
         now = installation.now()

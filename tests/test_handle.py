@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -12,20 +13,22 @@ import msgspec
 import psycopg
 import pytest
 
-from goodsend import handle
 from goodsend.connectors.postgres import EmbeddedServer
 from goodsend.events.model import Arrived
 from goodsend.features.compute import Windows
-from goodsend.handle import Answer, Busy, Engine
+from goodsend.handle import Answer, Busy, Engine, batch, rebuild
+from goodsend.handle import snapshots as handle_snapshots
+from goodsend.handle.lanes import Lanes
+from goodsend.handle.model import Work
 from goodsend.kit.clock import DAY, HOUR, MINUTE, Micros, format_time, parse_time
 from goodsend.kit.errors import Retryable
-from goodsend.pack import Pack
+from goodsend.pack import Pack, build_pack
 from goodsend.pipeline import Known, Outcome, process
 from goodsend.settings import Settings
 from goodsend.simulation.world import simulate
-from goodsend.store import accounts, casework, log, notices, outbox, rejections
+from goodsend.store import accounts, casework, log, notices, outbox, rejections, snapshots
 from goodsend.store.connection import Connection, Pool, connect, open_pool
-from goodsend.wiring import load_pack
+from goodsend.wiring import SHIPPED, load_pack, read_layer
 from tests.conftest import NOW
 
 PACK = load_pack(())
@@ -353,6 +356,380 @@ def test_odd_values_are_the_same_after_a_restart(databases: Databases) -> None:
     assert facts[0] == facts[1]
 
 
+# -- judging while the batch before is written ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_writes(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Writing a batch waits, with everything judged, until this is set: what comes next is judged meanwhile."""
+    gate = threading.Event()
+    honest = log.append
+
+    def append(connection: Connection, tenant: str, rows: Sequence[log.LogRow], now: Micros) -> None:
+        assert gate.wait(20)
+        honest(connection, tenant, rows, now)
+
+    monkeypatch.setattr(log, "append", append)
+    return gate
+
+
+def plain(n: int, account: str = "acc_9") -> dict[str, Any]:
+    """An event of no consequence."""
+    return item(f"p{n}", "account.logged_in", account=account)
+
+
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of events in the order in which they are judged, again or not."""
+    seen: list[str] = []
+
+    def noting(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Outcome:
+        seen.append(arrived.event.id)
+        return process(arrived, known, windows, pack)
+
+    monkeypatch.setattr(batch, "process", noting)
+    return seen
+
+
+def test_the_next_batch_sees_what_is_still_being_written(
+    engine: Engine, database_url: str, tenant: str, slow_writes: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids, moves and cases of a batch that is not committed count for the one judged meanwhile; nothing twice."""
+    seen = judged(monkeypatch)
+    first = engine.submit(tenant, [item("s", "account.signed_up", NOW - HOUR), big_import("e1"), item("again")])
+    _wait(lambda: len(seen) == 3)
+    second = engine.submit(tenant, [big_import("e2"), item("again"), *map(plain, range(100))])
+    _wait(lambda: len(seen) >= 104)
+    slow_writes.set()
+    answers = first.result(), second.result()
+
+    assert len(seen) == 3 + 101
+    assert answers[1][0].outcome is not None
+    assert answers[1][0].outcome.facts["a.standing"] == "watch"
+    assert (answers[1][1].status, answers[1][1].decision) == ("duplicate", answers[0][2].decision)
+    with connect(database_url) as connection:
+        assert [case.events for case in casework.page(connection, tenant).items] == [3]
+
+
+def test_what_people_do_meanwhile_is_seen(
+    engine: Engine, database_url: str, tenant: str, slow_writes: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case is decided and an account moved while a batch waits to be written: it is judged again by what is so."""
+    slow_writes.set()
+    engine.submit(tenant, [item("s", "account.signed_up", NOW - HOUR), big_import("e1")]).result()
+    slow_writes.clear()
+    seen = judged(monkeypatch)
+    before = engine.submit(tenant, [plain(0)])
+    _wait(lambda: len(seen) == 1)
+    meant = engine.submit(tenant, [big_import("e2"), *map(plain, range(1, 101))])
+    _wait(lambda: len(seen) == 102)
+    with connect(database_url) as connection:
+        (case,) = casework.page(connection, tenant).items
+        connection.execute("UPDATE casework SET state = 'decided' WHERE case_id = %s", (case.id,))
+        connection.execute(
+            "UPDATE account SET standing = 'suspended' WHERE tenant = %s AND account = 'acc_1'", (tenant,)
+        )
+    slow_writes.set()
+    before.result()
+    (answer, *_) = meant.result()
+
+    assert seen.count("e2") == 2
+    assert answer.outcome is not None
+    assert answer.outcome.facts["a.standing"] == "suspended"
+    assert answer.outcome.facts["f.recipients_imported_24h"] == 80_000
+    with connect(database_url) as connection:
+        cases = {found.id: found.events for found in casework.page(connection, tenant).items}
+    assert cases.pop(case.id) == 1
+    assert list(cases.values()) == [1]
+
+
+def test_a_batch_judged_on_one_that_failed_is_judged_anew(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two batches cannot be written: the second knows nothing of it, neither facts nor ids."""
+    url, gate, honest, seen = databases(), threading.Event(), accounts.update, judged(monkeypatch)
+    dying = iter([True])
+
+    def update(connection: Connection, *more: Any) -> None:
+        assert gate.wait(20)
+        if next(dying, False):
+            _die(connection)
+        honest(connection, *more)
+
+    with running(url) as engine:
+        monkeypatch.setattr(accounts, "update", update)
+        lost = engine.submit("demo", [big_import("lost")])
+        _wait(lambda: seen == ["lost"])
+        after = engine.submit("demo", [item("e1"), *map(plain, range(100))])
+        _wait(lambda: len(seen) == 102)
+        gate.set()
+        with pytest.raises(Retryable):
+            lost.result()
+        (answer, *_) = after.result()
+
+    assert answer.outcome is not None
+    assert answer.outcome.facts["f.recipients_imported_24h"] == 500
+    assert [row[1] for row in logged(url, "demo")][:2] == ["e1", "p0"]
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+def work(tenant: str, name: str, count: int, source: str = "api") -> Work:
+    """A submission of small items."""
+    return Work(tenant, [f"{name}{n}" for n in range(count)], source, Future(), count * 500)
+
+
+def order(lanes: Lanes) -> list[tuple[str, list[Any]]]:
+    """Tenant and first item of every part, slice by slice."""
+    slices = []
+    while (taken := lanes.take()) is not None:
+        slices.append((taken[0], [part.items[0] for part in taken[1]]))
+    return slices
+
+
+def test_large_submissions_and_tenants_take_turns() -> None:
+    """A small one goes first when it comes, another tenant waits for one slice of this one."""
+    lanes = Lanes()
+    for submission in (work("a", "big", 3_500), work("a", "small", 1), work("b", "other", 1), work("a", "last", 1)):
+        lanes.put(submission)
+
+    assert order(lanes) == [
+        ("a", ["small0", "last0", "big0"]),  # a short slice of the large one
+        ("b", ["other0"]),
+        ("a", ["big250"]),
+        ("a", ["big1250"]),
+        ("a", ["big2250"]),
+        ("a", ["big3250"]),
+    ]
+    assert lanes.events == 0
+
+
+def test_parts_of_a_file_keep_their_order() -> None:
+    """Submissions of one source follow each other, however large; so do small ones of the API."""
+    lanes = Lanes()
+    for submission in (work("a", "one", 1_500, "ingest:f"), work("a", "two", 1_500, "ingest:f"), work("a", "x", 600)):
+        lanes.put(submission)
+
+    taken = [name for _, names in order(lanes) for name in names if name != "x0"]
+    assert taken == sorted(taken, key=lambda name: (name[:3], int(name[3:])))
+    assert {"one0", "two0"} < set(taken)
+
+
+def test_large_items_make_small_slices() -> None:
+    """A quarter of a megabyte each: a slice is two of them."""
+    lanes = Lanes()
+    items = [b"x" * 250_000] * 5
+    lanes.put(Work("a", items, "api", Future(), 1_250_000))
+
+    sizes = []
+    while (taken := lanes.take()) is not None:
+        sizes.append([len(part.items) for part in taken[1]])
+    assert sizes == [[2], [2], [1]]
+
+
+def test_too_many_bytes_at_once_are_told_to_wait(database_url: str, tenant: str) -> None:
+    """Few large events fill the memory like many small ones; answered ones make room."""
+    with running(database_url, queue_limit_bytes=1_000) as engine, connect(database_url) as holder:
+        log.lock_tenant(holder, tenant)
+        taken = engine.submit(tenant, [msgspec.json.encode(item("a", source="x" * 900))])
+        with pytest.raises(Busy):
+            engine.submit(tenant, [msgspec.json.encode(item("b"))])
+        holder.rollback()
+        taken.result()
+        _wait(lambda: engine._bytes == 0)
+        (answer,) = engine.submit(tenant, [msgspec.json.encode(item("b"))]).result()
+
+    assert answer.status == "accepted"
+
+
+# -- snapshots --------------------------------------------------------------------------------------------------------
+
+
+def take(url: str) -> snapshots.Snapshot | None:
+    """Take a snapshot of the tenant `demo`, as a process of its own would."""
+    with open_pool(url, size=2) as pool:
+        return handle_snapshots.take(pool, "demo", PACK, Settings().late_horizon, NOW)
+
+
+def restored(url: str) -> int | None:
+    """The arrival from which a start would read the log, None: from its beginning."""
+    with connect(url) as connection:
+        found = handle_snapshots.restore(connection, "demo", PACK, Settings().late_horizon)
+    return found[1] if found else None
+
+
+def test_a_start_from_a_snapshot_changes_nothing(databases: Databases) -> None:
+    """Windows from a snapshot and the tail after it give the facts that windows that lived on would have given."""
+    events, steady, restarted = day(), databases(), databases()
+    with running(steady) as engine:
+        engine.submit("demo", events).result()
+
+    starts = []
+    for number, part in enumerate(chunks(events, 300)):
+        with running(restarted) as engine:
+            engine.submit("demo", part).result()
+        if number % 2 == 0:
+            take(restarted)
+        starts.append(restored(restarted))
+
+    assert logged(restarted, "demo") == logged(steady, "demo")
+    assert starts[0] == starts[1] != starts[2]
+    assert None not in starts
+
+
+def test_only_the_latest_snapshots_are_kept(databases: Databases) -> None:
+    """Two of them; and none is taken when nothing is new."""
+    url = databases()
+    taken = []
+    with running(url) as engine:
+        for n in range(3):
+            engine.submit("demo", [item(f"e{n}")]).result()
+            taken.append(take(url))
+        nothing_new = take(url)
+
+    with connect(url) as connection:
+        kept = [found.arrival for found in snapshots.of(connection, "demo")]
+        orphans = connection.execute("SELECT count(DISTINCT snapshot_id) FROM window_snapshot_chunk").fetchone()
+    assert [found.arrival for found in taken if found] == [1, 2, 3]
+    assert nothing_new is None
+    assert kept == [3, 2]
+    assert orphans == (2,)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE window_snapshot_chunk SET body = substr(body, 1, length(body) / 2)",
+        "UPDATE window_snapshot_chunk SET body = set_byte(body, 60, 255 - get_byte(body, 60)) WHERE length(body) > 99",
+        "DELETE FROM window_snapshot_chunk",
+        "UPDATE window_snapshot SET arrival = arrival + 1000000",
+    ],
+    ids=["cut", "changed", "gone", "ahead"],
+)  # fmt: skip
+def test_a_broken_snapshot_is_left_out(databases: Databases, harm: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The log is read instead, a line says so, and the facts are the same."""
+    events, after, steady, broken = day(hours=3), [item("next")], databases(), databases()
+    for url in (steady, broken):
+        with running(url) as engine:
+            engine.submit("demo", events).result()
+    take(broken)
+    with psycopg.connect(broken) as connection:
+        connection.execute(harm)
+
+    for url in (steady, broken):
+        with running(url) as engine:
+            engine.submit("demo", after).result()
+
+    assert logged(broken, "demo") == logged(steady, "demo")
+    assert restored(broken) is None
+    assert "is left out" in "\n".join(caplog.messages)
+
+
+# -- other definitions ------------------------------------------------------------------------------------------------
+
+EXTRA = b"""
+[feature.imports_1h]
+doc = "imports of the account in the last hour"
+owner = "tests"
+aggregate = "count"
+key = ["account"]
+on = ["list.imported"]
+window = "1h"
+"""
+
+
+def make_pack(**files: bytes) -> Pack:
+    """The shipped pack with a layer over it: features/extra.toml and so on."""
+    layer = {f"local/{path.replace('__', '/')}.toml": body for path, body in files.items()}
+    pack, problems = build_pack(read_layer(SHIPPED) | {"local/pack.toml": b'name = "local"'} | layer)
+    assert pack is not None, problems
+    return pack
+
+
+@contextmanager
+def changing(url: str) -> Iterator[tuple[Engine, list[Pack]]]:
+    """An engine whose pack is the last of a list."""
+    packs = [PACK]
+    with open_pool(url, size=4) as pool:
+        engine = Engine(pool, lambda tenant: packs[-1], lambda: NOW, Settings())
+        engine.start()
+        yield engine, packs
+        engine.close()
+
+
+def deciding(engine: Engine) -> tuple[str, str | None]:
+    """The version that decides, and the one that is on its way."""
+    (progress,) = engine.progress()
+    return progress.pack, progress.next_pack
+
+
+def test_a_pack_with_the_same_features_keeps_the_windows(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No event of the log is read again."""
+    with changing(databases()) as (engine, packs):
+        engine.submit("demo", [item("a")]).result()
+        monkeypatch.setattr(log, "tail", _refuse)
+        packs.append(make_pack(triage=(SHIPPED / "triage.toml").read_bytes()))
+        (answer,) = engine.submit("demo", [item("b")]).result()
+
+        assert deciding(engine) == (packs[-1].version, None)
+    assert answer.outcome is not None
+    assert answer.outcome.facts["f.recipients_imported_24h"] == 1_000
+
+
+def test_new_features_are_built_from_the_log_while_the_old_decide(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions go on by the old pack and say so; then the new feature knows everything that happened before it was."""
+    gate, honest = threading.Event(), log.tail
+
+    def tail(connection: Connection, tenant: str, after: int = 0) -> Iterator[Any]:
+        if threading.current_thread().name.startswith("rebuild"):
+            assert gate.wait(20)
+        yield from honest(connection, tenant, after)
+
+    monkeypatch.setattr(log, "tail", tail)
+    monkeypatch.setattr(rebuild, "_NEAR", 0)
+    before = [item(f"e{n}", at=NOW - MINUTE) for n in range(50)]
+    with changing(databases()) as (engine, packs):
+        engine.submit("demo", before).result()
+        packs.append(make_pack(features__extra=EXTRA))
+        (meanwhile,) = engine.submit("demo", [item("meanwhile")]).result()
+        building = deciding(engine)
+        gate.set()
+        _wait(lambda: engine._memories["demo"].rebuild.is_near)  # type: ignore[union-attr]
+        (after,) = engine.submit("demo", [item("after")]).result()
+        built = deciding(engine)
+
+    assert building == (PACK.version, packs[-1].version)
+    assert built == (packs[-1].version, None)
+    assert meanwhile.outcome is not None
+    assert after.outcome is not None
+    assert "f.imports_1h" not in meanwhile.outcome.facts
+    assert meanwhile.decision is not None
+    assert meanwhile.decision.versions["pack"] == PACK.version
+    assert after.outcome.facts["f.imports_1h"] == 52
+    assert after.outcome.facts["f.recipients_imported_24h"] == 52 * 500
+
+
+def test_a_change_in_the_middle_gives_the_facts_of_a_start_with_it(databases: Databases) -> None:
+    """Under load, in small batches: from the change on, facts are those that windows from the log have."""
+    events, url, steady, pack = day(), databases(), databases(), make_pack(features__extra=EXTRA)
+    with changing(url) as (engine, packs):
+        for number, part in enumerate(chunks(events, 60)):
+            if number == 5:
+                packs.append(pack)
+            engine.submit("demo", part).result()
+        assert deciding(engine) == (pack.version, None)
+    with changing(steady) as (engine, packs):
+        packs.append(pack)
+        engine.submit("demo", events).result()
+
+    changed, whole = logged(url, "demo"), logged(steady, "demo")
+    since = next(n for n, row in enumerate(changed) if pack.version in row[3])
+    assert 0 < since < len(changed) - 100
+    assert [row[:3] for row in changed[since:]] == [row[:3] for row in whole[since:]]
+
+
 # -- when things go wrong ---------------------------------------------------------------------------------------------
 
 
@@ -367,7 +744,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             raise ZeroDivisionError(arrived.event.id)
         return outcome
 
-    monkeypatch.setattr(handle, "process", breaking)
+    monkeypatch.setattr(batch, "process", breaking)
     return ids
 
 

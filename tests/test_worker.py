@@ -267,4 +267,4 @@ def test_the_loop_works_until_told_to_stop(pool: Pool, caplog: pytest.LogCapture
 
     assert not thread.is_alive()
     assert entry(pool, "act_1")[0].state == "done"
-    assert '"id":"act_1"' in caplog.text
+    assert '"id":"act_1"' in "\n".join(caplog.messages)

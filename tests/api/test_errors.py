@@ -59,8 +59,18 @@ OPERATIONS = [
     ("GET", "/v1/rejections", "read"),
     ("GET", "/v1/outbox", "read"),
     ("GET", "/v1/rules", "read"),
+    ("GET", "/v1/rules/shadow", "read"),
+    ("GET", "/v1/alarms", "read"),
     ("GET", "/v1/kinds", "read"),
     ("POST", "/v1/outbox/x/resend", "admin"),
+    ("POST", "/v1/rules/check", "rules:write"),
+    ("POST", "/v1/rules/try", "rules:write"),
+    ("GET", "/v1/rules/x/versions", "read"),
+    ("POST", "/v1/rules/x/versions", "rules:write"),
+    ("POST", "/v1/rules/x/versions/1/propose", "rules:write"),
+    ("POST", "/v1/rules/x/versions/1/approve", "rules:approve"),
+    ("POST", "/v1/rules/x/versions/1/rollback", "rules:approve"),
+    ("POST", "/v1/rules/x/retire", "rules:approve"),
 ]
 
 
@@ -250,7 +260,7 @@ def test_a_failure_inside_is_a_problem_that_tells_nothing(
     assert "secret" not in answer.text
     assert ("Retry-After" in answer.headers) == (expected[0] in (429, 503))
     if expected[0] == 500:
-        assert answer.json()["instance"].removeprefix("urn:goodsend:request:") in caplog.text
+        assert answer.json()["instance"].removeprefix("urn:goodsend:request:") in "\n".join(caplog.messages)
 
 
 def test_a_database_that_is_away_is_a_reason_to_try_again(

@@ -42,6 +42,7 @@ class Running:
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "goodsend", *map(str, arguments)],
             stdin=source or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=BASE | dict(env),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
         )  # fmt: skip
         if source is not None:
             source.close()

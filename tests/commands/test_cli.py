@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goodsend import __version__
-from goodsend.cli import WORDS
+from goodsend.cli import MODULES, WORDS
 from tests.commands.process import BASE, goodsend
 
 
@@ -28,7 +28,7 @@ def test_help_lists_every_word_and_exit_code() -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_has_a_home(word: str) -> None:
     """Each word of the table is a file with options and a run."""
-    module = importlib.import_module(f"goodsend.commands.{word}")
+    module = importlib.import_module(f"goodsend.commands.{MODULES.get(word, word)}")
 
     assert callable(module.add_arguments)
     assert callable(module.run)

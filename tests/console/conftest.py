@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import httpx
 import pytest
@@ -39,8 +40,22 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def signed_in(live_server: Live) -> Callable[[str], str]:
+    """`signed_in(role)`: the cookie of a session, one for all tests of a module. Signing in is tested elsewhere."""
+
+    @cache
+    def cookie(role: str) -> str:
+        form = {"login": f"{role}@demo.example", "password": live_server.password, "next": "/"}
+        answer = httpx.post(f"{live_server.url}/sign-in", data=form, timeout=30)
+        assert answer.status_code == 303, answer.text
+        return answer.cookies["goodsend"]
+
+    return cookie
+
+
 @pytest.fixture
-def visit(browser: Browser, live_server: Live) -> Iterator[Visit]:
+def visit(browser: Browser, live_server: Live, signed_in: Callable[[str], str]) -> Iterator[Visit]:
     """`visit(role, width=…, dark=…)`: a page, signed in. Scripts that fail or break the policy fail the test."""
     contexts = []
     said: list[str] = []
@@ -56,10 +71,8 @@ def visit(browser: Browser, live_server: Live) -> Iterator[Visit]:
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda message: said.append(message.text) if "Content Security" in message.text else None)
-        page.goto("/sign-in")
-        page.fill("#login", f"{role}@demo.example")
-        page.fill("#password", live_server.password)
-        page.click("text=Sign in >> nth=-1")
+        context.add_cookies([{"name": "goodsend", "value": signed_in(role), "url": live_server.url}])
+        page.goto("/")
         page.wait_for_selector("html[data-ready] h1:has-text('Overview')")
         return page
 

@@ -210,6 +210,14 @@ def test_hostile_addresses_break_nothing(enter: Enter) -> None:
         "/rules/..",
         "/preview/%00",
         "/?said=%3Cscript%3E",
+        "/write/rules/%00",
+        "/write/rules/phishing_lookalike?version=99999999999999",
+        "/rules/%00/versions/1",
+        "/rules/phishing_lookalike/versions/99999999999999999999",
+        "/features/%00",
+        "/write/features/x?version=x",
+        "/backtests/%00",
+        "/write/words?on=%00",
     ]
 
     statuses = {path: client.get(path).status_code for path in paths}

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from goodsend.decisions.actions import ActionKind
-from goodsend.decisions.decide import Thresholds, decide, parse_thresholds, sum_points
+import pytest
+
+from goodsend.decisions.actions import ActionKind, parse_actions
+from goodsend.decisions.decide import Thresholds, decide, parse_thresholds, points_of, sum_points
 from goodsend.decisions.model import Decision
+from goodsend.rules.groups import Group
 from goodsend.rules.model import Evaluation, Hit, Mode, Verdict
 from tests.conftest import make_event
 
@@ -25,11 +28,14 @@ def make_hit(**but: Any) -> Hit:
     return Hit(**(given | but))
 
 
-def decided(*hits: Hit, actions: dict[str, ActionKind] = ACTIONS, **entities: str) -> Decision:
+def decided(
+    *hits: Hit, actions: dict[str, ActionKind] = ACTIONS, groups: dict[str, Group] | None = None, **entities: str
+) -> Decision:
     """The decision on an import by acc_1 with these hits."""
     return decide(
         make_event(), Evaluation(hits, {}), thresholds=THRESHOLDS, actions=actions,
         entities={"account": "acc_1"} | entities, versions={}, late=False,
+        groups=groups,
     )  # fmt: skip
 
 
@@ -91,3 +97,62 @@ def test_broken_thresholds_are_a_problem() -> None:
     )
 
     assert [problem.place for problem in problems] == ["local/decisions.toml"]
+
+
+GROUPS = {"lists": Group("lists", "Lists.", cap=4.0, points={Verdict.THROTTLE: 4.0}, source="test")}
+
+
+def test_a_group_has_points_of_its_own_and_a_cap() -> None:
+    """Its points are named, capped, and may ask for a verdict that the sum of all does not."""
+    hits = [make_hit(rule=str(n), policy=f"p{n}", weight=3.0, verdict=Verdict.ALLOW, group="lists") for n in range(3)]
+
+    decision = decided(*hits, groups=GROUPS)
+
+    assert (decision.points, decision.points_by_group) == (4.0, {"lists": 4.0})
+    assert decision.verdict is Verdict.THROTTLE
+
+
+def test_a_policy_over_several_groups_stays_under_its_cap() -> None:
+    """What it may add is shared out among the groups in proportion."""
+    hits = [
+        make_hit(rule="a", weight=9.0, verdict=Verdict.ALLOW, group="lists"),
+        make_hit(rule="b", weight=3.0, verdict=Verdict.ALLOW),
+    ]
+
+    assert points_of(hits, 6.0, {}) == (6.0, {"lists": 4.5})
+    assert points_of(hits, 6.0, GROUPS) == (5.5, {"lists": 4.0})
+
+
+def test_points_miss_no_threshold_by_the_last_bit() -> None:
+    """Ten weights of 0.1 are 1."""
+    hits = [make_hit(rule=str(n), policy=f"p{n}", weight=0.1) for n in range(10)]
+
+    assert sum_points(hits, 6.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("action", "message", "hint"),
+    [
+        ({"doc": "x", "target": "account", "impct": 1}, "core/actions.toml: warn", "did you mean `impact`?"),
+        ({"doc": "x", "target": "account"}, "missing required field `impact`", "always needed: doc, target, impact"),
+        ({"doc": "x", "target": "account", "impact": "1"}, "Expected `int`", "texts stand in quotes; numbers"),
+    ],
+)
+def test_a_broken_action_is_told_and_the_others_stand(action: dict[str, Any], message: str, hint: str) -> None:
+    """With the place and what to write instead."""
+    good = {"doc": "Hold.", "target": "campaign", "impact": 3}
+
+    actions, (problem,) = parse_actions({"core/actions.toml": {"action": {"warn": action, "hold": good}}})
+
+    assert list(actions) == ["hold"]
+    assert message in problem.render()
+    assert hint in problem.render()
+
+
+def test_broken_thresholds_have_a_hint() -> None:
+    """The words there are, or the field that was meant."""
+    _, (word,) = parse_thresholds({"x": {"points": {"hodl": 5.0}, "cap_per_policy": 6.0, "source": "x"}})
+    _, (field,) = parse_thresholds({"x": {"points": {}, "cap_per_polcy": 6.0, "cap_per_policy": 6.0, "source": "x"}})
+
+    assert word.hint == "known: allow, review, throttle, hold, reject"
+    assert field.hint == "did you mean `cap_per_policy`?"

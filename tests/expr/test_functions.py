@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from goodsend.expr.functions import CORE_FUNCTIONS, Function
+from goodsend.expr.functions.json import MAX_JSON, MAX_NESTING, MAX_STEPS
 from goodsend.expr.functions.model import MAX_TEXT
 from goodsend.expr.functions.patterns import MAX_PATTERN, checked, like, search, search_any
 from goodsend.expr.parse import MAX_DEPTH, MAX_NODES, MAX_SOURCE
@@ -37,7 +38,7 @@ def test_page_tells_the_limits() -> None:
     """The hand-written page names the limits that the code has."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "expressions.md").read_text("utf-8")
 
-    for limit in (MAX_SOURCE, MAX_DEPTH, MAX_NODES, MAX_PATTERN, MAX_TEXT):
+    for limit in (MAX_SOURCE, MAX_DEPTH, MAX_NODES, MAX_PATTERN, MAX_TEXT, MAX_JSON, MAX_NESTING, MAX_STEPS):
         assert f"| {limit:,} | own starting value |" in page
     assert page.index("<!-- functions:start -->") < page.index("<!-- functions:end -->")
 

@@ -74,6 +74,9 @@ def test_a_feature_is_read() -> None:
         ({"aggregate": "last", "of": "e.source", "window": "ever"}, FactType.TEXT, None),
         ({"aggregate": "max", "of": "e.at"}, FactType.TIME, None),
         ({"aggregate": "time_since_last", "of": ...}, FactType.INTEGER, "s"),
+        ({"aggregate": "avg"}, FactType.NUMBER, None),
+        ({"aggregate": "stddev", "of": "e.share", "scale": 2}, FactType.NUMBER, None),
+        ({"aggregate": "entropy", "of": "e.source"}, FactType.NUMBER, "bits"),
     ],
 )
 def test_the_column_has_the_type_of_what_it_holds(but: dict[str, Any], type_: FactType, unit: str | None) -> None:
@@ -82,6 +85,71 @@ def test_the_column_has_the_type_of_what_it_holds(but: dict[str, Any], type_: Fa
 
     assert problems == []
     assert feature_facts(features) == [Fact("f.imported_24h", type_, "addresses imported in a day", unit)]
+
+
+def test_what_compares_with_the_event_is_known_on_its_kinds_only() -> None:
+    """share and is_new exist only on the kinds in `on`; is_new never counts the event itself."""
+    shares, problems = parse(aggregate="share", of="e.source")
+    news, more = parse(aggregate="is_new", of="e.source", window="ever", cap=100)
+    kinds = frozenset({"list.imported"})
+
+    assert problems + more == []
+    assert [fact.kinds for fact in feature_facts((*shares, *news))] == [kinds, kinds]
+    assert (news[0].type, news[0].counts_itself, shares[0].counts_itself) == (FactType.BOOLEAN, False, True)
+
+
+BASE = {"doc": "d", "owner": "o", "key": ["account"], "on": ["list.imported"], "window": "24h"}
+RATIO = {"doc": "of all", "owner": "o", "aggregate": "ratio", "numerator": "some", "denominator": "all"}
+
+
+def parse_ratio(others: dict[str, Any] | None = None, **but: Any) -> tuple[tuple[Feature, ...], list[Problem]]:
+    table = {name: value for name, value in (RATIO | but).items() if value is not ...}
+    tables = {
+        "x": table,
+        "some": BASE | {"aggregate": "count", "where": "e.source = 'api'"},
+        "all": BASE | {"aggregate": "count"},
+        "mean": BASE | {"aggregate": "avg", "of": "e.recipients"},
+        "source": BASE | {"aggregate": "last", "of": "e.source"},
+        "pages": BASE | {"aggregate": "count", "key": ["ip"], "on": ["page.seen"]},
+    } | (others or {})
+    return parse_features({"a.toml": {"feature": tables}}, KINDS, FUNCTIONS)
+
+
+def test_a_ratio_is_made_of_two_features() -> None:
+    """Its key follows from them; of two counts it has an interval, of other numbers it has none."""
+    features, problems = parse_ratio()
+    others, more = parse_ratio(denominator="mean")
+    found = {feature.name: feature for feature in features}["x"]
+
+    assert problems + more == []
+    assert (found.numerator, found.denominator, found.key, found.type) == ("some", "all", ("account",), FactType.NUMBER)
+    assert [fact.name for fact in feature_facts([found])] == ["f.x", "f.x_lower", "f.x_upper"]
+    assert [fact.name for fact in feature_facts([feature for feature in others if feature.name == "x"])] == ["f.x"]
+
+
+@pytest.mark.parametrize(
+    ("but", "place", "message", "hint"),
+    [
+        ({"numerator": ...}, "numerator", "a ratio needs it", "the name of a feature"),
+        ({"numerator": "smoe"}, "numerator", "unknown feature 'smoe'", "did you mean 'some'?"),
+        ({"numerator": "x"}, "numerator", "is a ratio itself", "name what it is made of"),
+        ({"numerator": "source"}, "numerator", "a ratio is of numbers; 'source' is text", None),
+        ({"denominator": "pages"}, "denominator", "kept per account, 'pages' per ip", "have the same key"),
+        ({"key": ["ip"]}, "key", "is not the key of 'some'", "leave it out"),
+        ({"window": "1h"}, "window", "a ratio has no such field", "leave it out"),
+        ({"denominatr": "all"}, "", "unknown field 'denominatr'", "did you mean 'denominator'?"),
+        ({"others": {"x_upper": BASE | {"aggregate": "count"}}}, "", "feature is named x_upper", "another name"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_ratio_are_told(but: dict[str, Any], place: str, message: str, hint: str | None) -> None:
+    """With place and hint; the features it would be made of are kept."""
+    features, problems = parse_ratio(**but)
+
+    assert "x" not in [feature.name for feature in features]
+    assert {"some", "all"} <= {feature.name for feature in features}
+    assert [problem.place for problem in problems] == ["a.toml: x" + (f": {place}" if place else "")]
+    assert message in problems[0].message
+    assert (hint or "") in (problems[0].hint or "")
 
 
 def test_a_persons_value_stays_personal() -> None:
@@ -133,9 +201,21 @@ def test_a_later_file_replaces_a_feature() -> None:
         ({"window": "10s"}, "window", "'10s' lies outside 1m…90d", 'or "ever"'),
         ({"window": "91d"}, "window", "'91d' lies outside 1m…90d", 'or "ever"'),
         ({"aggregate": "distinct", "window": "ever"}, "cap", "remembers every value, so it needs a cap", "cap = 1000"),
-        ({"cap": 5}, "cap", "is only for distinct", "leave it out"),
+        ({"aggregate": "entropy", "of": "e.source", "window": "ever"}, "cap", "entropy without a window", "as one"),
+        ({"aggregate": "share", "of": "e.source", "window": "ever"}, "cap", "share without a window", "NULL"),
+        ({"aggregate": "is_new", "of": "e.source", "window": "ever"}, "cap", "is_new without a window", "NULL"),
+        ({"aggregate": "is_new", "of": "e.source", "cap": 5}, "cap", "is only for", "leave it out"),
+        ({"aggregate": "is_new", "of": "e.source", "counts_itself": True}, "counts_itself", "itself out", "leave"),
+        ({"aggregate": "avg", "of": "e.source"}, "of", "avg takes integer or number; this is text", None),
+        ({"aggregate": "entropy", "of": "e.share"}, "of", "entropy takes", None),
+        ({"aggregate": "stddev", "of": ...}, "of", "stddev needs a value", None),
+        ({"numerator": "x"}, "numerator", "is only for ratio", "leave it out"),
+        ({"window": ...}, "window", "missing required field `window`", '"ever"'),
+        ({"key": ...}, "key", "names no entity", None),
+        ({"on": ...}, "on", "names no kind", None),
+        ({"cap": 5}, "cap", "is only for distinct, entropy", "leave it out"),
         ({"aggregate": "distinct", "window": "ever", "cap": 0}, "cap", "lies outside 1…100000", None),
-        ({"aggregate": "max", "scale": 2}, "scale", "is only for sum", "leave it out"),
+        ({"aggregate": "max", "scale": 2}, "scale", "is only for sum, avg and stddev", "leave it out"),
         ({"scale": 30}, "scale", "lies outside 0…9", None),
     ],
 )  # fmt: skip

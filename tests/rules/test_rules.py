@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from goodsend.expr.functions import CORE_FUNCTIONS
 from goodsend.facts import Catalog, Fact, Facts, FactType
 from goodsend.rules.evaluate import evaluate, failing_cases, is_in_share
+from goodsend.rules.groups import parse_groups
 from goodsend.rules.model import Mode, Verdict
 from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rules
 
@@ -40,9 +42,16 @@ def rule(**but: Any) -> dict[str, Any]:
 
 def built(**rules: dict[str, Any]) -> tuple[Ruleset, list[str]]:
     """The rule set of these tables, and the problems as text."""
-    parsed, problems = parse_rules({"core/rules/test.toml": {"rule": rules}}, REFERENCES)
-    ruleset, more = compile_rules(parsed, CATALOG, CORE_FUNCTIONS, (), KINDS)
-    return ruleset, [problem.render() for problem in problems + more]
+    return built_with({}, **rules)
+
+
+def built_with(groups: dict[str, Any], **rules: dict[str, Any]) -> tuple[Ruleset, list[str]]:
+    """The rule set of these tables and groups, and the problems as text."""
+    files = {"core/rules/test.toml": {"rule": rules, "group": groups}}
+    parsed_groups, problems = parse_groups(files)
+    parsed, more = parse_rules(files, msgspec.structs.replace(REFERENCES, groups=parsed_groups))
+    ruleset, most = compile_rules(parsed, CATALOG, CORE_FUNCTIONS, (), KINDS, parsed_groups)
+    return ruleset, [problem.render() for problem in problems + more + most]
 
 
 BIG: Facts = {"e.recipients": 40_000, "f.account_age_s": 7_300.0}
@@ -150,3 +159,28 @@ def test_a_broken_rule_does_not_hide_the_others() -> None:
 
     assert list(ruleset.rules) == ["good"]
     assert problems
+
+
+@pytest.mark.parametrize(
+    ("but", "hint"),
+    [
+        ({"colour": "red"}, "known: doc, owner, policy"),
+        ({"verdct": "hold"}, "did you mean `verdict`?"),
+        ({"verdict": "destroy"}, "known: allow, review, throttle, hold, reject"),
+        ({"mode": "on"}, "known: live, shadow, off"),
+        ({"actions": "warn_account"}, "several values stand in [ ]"),
+        ({"case": [{"given": {}}]}, "always needed:"),
+        ({"severity": 0}, "1 is low"),
+        ({"share": -1.0}, "a tenth of the accounts is 0.1"),
+        ({"policy": "xyz"}, "known: bought"),
+        ({"order": 3}, "give the rule a group"),
+        ({"group": "signups"}, "there is none yet"),
+        ({"when": "e.subject = 'x'"}, "only these have it: campaign.submitted"),
+    ],
+)
+def test_every_mistake_of_shape_has_a_hint(but: dict[str, Any], hint: str) -> None:
+    """What to write instead is said with each problem."""
+    _, problems = built(big=rule(**but))
+
+    assert len(problems) == 1
+    assert hint in problems[0]

@@ -1,0 +1,145 @@
+"""Which files of an archive are read, and what is said of the others."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from goodsend.archive.engines.model import SqlEngine
+from goodsend.archive.layout import (
+    EXPORTS,
+    SCHEMA_VERSION,
+    TABLE_KEY,
+    VERSION_KEY,
+    Export,
+    ExportedFile,
+    day_path,
+    file_name,
+    tenant_folder,
+)
+from goodsend.archive.read import add_tables, survey
+from goodsend.facts import FactType
+
+DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
+
+
+def make_archive(archive: Path, days: tuple[str, ...] = DAYS) -> list[Path]:
+    """An archive of the tenant acme with a file of ten events a day; returns the files."""
+    folder = tenant_folder(archive, "acme")
+    (folder / EXPORTS).mkdir(parents=True)
+    made = []
+    for number, day in enumerate(days):
+        first, last = number * 10 + 1, number * 10 + 10
+        path = day_path("events", day, first, last)
+        write(folder / path, first, last)
+        file = ExportedFile(path, 10, (folder / path).stat().st_size, first, last)
+        note = Export(first, last, "p1", [file])
+        (folder / EXPORTS / file_name(first, last, "json")).write_bytes(msgspec.json.encode(note))
+        made.append(folder / path)
+    return made
+
+
+def write(path: Path, first: int, last: int, version: str = SCHEMA_VERSION, table: str = "events") -> None:
+    """One file of events with arrivals from `first` to `last`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = pa.table({"arrival": pa.array(range(first, last + 1), pa.int64())})
+    pq.write_table(rows.replace_schema_metadata({VERSION_KEY: version, TABLE_KEY: table}), path)
+
+
+def size_as_noted(path: Path, note: Path) -> None:
+    """Write the present size of a file into the note of its step, as if it had always had it."""
+    text = json.loads(note.read_text())
+    text["files"][0]["bytes"] = path.stat().st_size
+    note.write_text(json.dumps(text))
+
+
+def test_all_days(tmp_path: Path) -> None:
+    """Without bounds every file is read."""
+    files = make_archive(tmp_path)
+
+    found = survey(tmp_path, "acme")
+
+    assert found.files["events"] == files
+    assert (found.rows["events"], found.skipped, found.days, found.last) == (30, [], (DAYS[0], DAYS[2]), 30)
+    assert found.sentence() is None
+
+
+def test_some_days(tmp_path: Path) -> None:
+    """Both ends of the days asked for are read."""
+    files = make_archive(tmp_path)
+
+    assert survey(tmp_path, "acme", since=DAYS[1]).files["events"] == files[1:]
+    assert survey(tmp_path, "acme", until=DAYS[1]).files["events"] == files[:2]
+    assert survey(tmp_path, "acme", since="2027-01-01").days is None
+
+
+def test_a_file_cut_in_half(tmp_path: Path) -> None:
+    """It is left out and named, with the rows that are missing; the others are read."""
+    files = make_archive(tmp_path)
+    files[1].write_bytes(files[1].read_bytes()[: files[1].stat().st_size // 2])
+
+    found = survey(tmp_path, "acme")
+
+    assert found.files["events"] == [files[0], files[2]]
+    assert [(one.path, one.rows) for one in found.skipped] == [
+        ("events/day=2026-11-21/000000000011-000000000020.parquet", 10)
+    ]
+    assert "it was cut off or changed" in found.skipped[0].reason
+    assert "1 files of the archive were left out (10 rows): events/day=2026-11-21" in (found.sentence() or "")
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    """A file that a step names and nobody finds is told about."""
+    files = make_archive(tmp_path)
+    files[0].unlink()
+
+    assert [one.reason for one in survey(tmp_path, "acme").skipped] == ["is missing"]
+
+
+def test_a_broken_file_of_the_right_size(tmp_path: Path) -> None:
+    """Bytes that are no Parquet are told about, whatever their number."""
+    files = make_archive(tmp_path)
+    files[0].write_bytes(bytes(files[0].stat().st_size))
+
+    assert "is not readable as Parquet" in survey(tmp_path, "acme").skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    ("version", "table", "reason"),
+    [
+        ("2", "events", "has schema version 2; this goodsend reads 1"),
+        ("1", "facts", "holds the table 'facts', not 'events'"),
+        ("", "events", "was not written by goodsend"),
+    ],
+)
+def test_a_foreign_file(tmp_path: Path, version: str, table: str, reason: str) -> None:
+    """A file of another schema is left out with what it is."""
+    files = make_archive(tmp_path, DAYS[:1])
+    write(files[0], 1, 10, version, table)
+    size_as_noted(files[0], next((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir()))
+
+    assert [one.reason for one in survey(tmp_path, "acme").skipped] == [reason]
+
+
+def test_files_of_no_step_are_not_read(tmp_path: Path) -> None:
+    """What an export that was killed has left does not count."""
+    files = make_archive(tmp_path)
+    write(files[0].with_name("000000000031-000000000040.parquet"), 31, 40)
+
+    assert survey(tmp_path, "acme").rows["events"] == 30
+
+
+def test_tables_of_an_engine(duckdb_engine: SqlEngine, tmp_path: Path) -> None:
+    """A survey becomes tables with the columns asked for, those that no file has as NULL."""
+    make_archive(tmp_path)
+    columns = {"arrival": FactType.INTEGER, "e_late": FactType.TEXTS}
+    duckdb_engine.clear()
+
+    add_tables(duckdb_engine, survey(tmp_path, "acme"), {"events": columns, "facts": columns})
+
+    query = "SELECT count(*) AS n, sum(arrival)::BIGINT AS s, count(e_late) AS l FROM events"
+    assert duckdb_engine.table(query).to_pylist() == [{"n": 30, "s": 465, "l": 0}]
+    assert duckdb_engine.table("SELECT * FROM facts").num_rows == 0

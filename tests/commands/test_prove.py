@@ -1,0 +1,62 @@
+"""`goodsend prove` as a process: `0 differences`, or each of them, and an exit code that says which."""
+
+from pathlib import Path
+
+import msgspec
+
+from goodsend.archive.stream import play
+from goodsend.features.compute import LATE_HORIZON
+from goodsend.features.definitions import feature_facts
+from goodsend.kit.clock import DAY, HOUR, parse_time
+from goodsend.reports.proof import Proof
+from goodsend.simulation.world import simulate
+from goodsend.wiring import load_pack
+from tests.archive.made import make_archive
+from tests.commands.process import goodsend
+
+START = parse_time("2026-11-17T00:00:00Z")
+
+
+def make_place(folder: Path, *, wrong: int = 0) -> Path:
+    """An archive of the shipped pack; `wrong` adds to one stored fact of the last event that has it."""
+    pack = load_pack([])
+    events = (event for event, _ in simulate(7, START, HOUR, 12))
+    played = list(play(pack, events, now=START + DAY, late_horizon=LATE_HORIZON))
+    if wrong:
+        last = next(one for one in reversed(played) if one.outcome.facts.get("f.account_age_s") is not None)
+        age = last.outcome.facts["f.account_age_s"]
+        assert isinstance(age, int)
+        last.outcome.facts["f.account_age_s"] = age + wrong
+    make_archive(folder / "archive", "default", played, pack)
+    return folder / "archive"
+
+
+def test_an_archive_is_proven(tmp_path: Path) -> None:
+    """Every fact and every truth of it; the result as JSON too."""
+    archive = make_place(tmp_path)
+    command: list[str | Path] = ["prove", "--alone", "--archive", archive, "--json", tmp_path / "proof.json"]
+    done = goodsend(*command, env={"GOODSEND_DATA_DIR": str(tmp_path)})
+    proof = msgspec.json.decode((tmp_path / "proof.json").read_bytes(), type=Proof)
+
+    assert (done.code, done.err) == (0, b"")
+    assert done.out.splitlines()[-1] == "0 differences"
+    assert (proof.differences, proof.not_comparable) == (0, 0)
+    assert proof.facts == proof.events * len(feature_facts(load_pack([]).features)) > 0
+
+
+def test_a_difference_is_told_with_its_event(tmp_path: Path) -> None:
+    """The fact, both values, and exit code 1."""
+    archive = make_place(tmp_path, wrong=5)
+    done = goodsend("prove", "--alone", "--archive", archive, env={"GOODSEND_DATA_DIR": str(tmp_path)})
+
+    assert done.code == 1
+    assert "f.account_age_s was" in done.out
+    assert done.out.splitlines()[-1] == "1 differences"
+
+
+def test_a_stream_needs_no_archive() -> None:
+    """Made-up definitions and events, on DuckDB."""
+    done = goodsend("prove", "--stream", "60", "--seed", "4")
+
+    assert (done.code, done.out.splitlines()[-1]) == (0, "0 differences")
+    assert "compared" in done.out

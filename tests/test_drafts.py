@@ -1,0 +1,212 @@
+"""Drafts of rules: a form becomes TOML and comes back, problems stand beside members, hits are counted."""
+
+import random
+import tomllib
+from typing import Any
+
+import msgspec
+import pytest
+
+from goodsend.drafts import (
+    Draft,
+    Predicted,
+    Row,
+    body_of,
+    check_rule,
+    draft_of,
+    predict,
+    rule_in,
+    try_rule,
+    words,
+    written,
+)
+from goodsend.pack import Pack
+from goodsend.wiring import load_pack
+from tests.conftest import NOW
+
+CASES = """[[case]]
+name = "many"
+given = { "e.recipients" = 9000 }
+fires = true
+[[case]]
+name = "few"
+given = { "e.recipients" = 1 }
+fires = false
+"""
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    """The shipped pack."""
+    return load_pack([])
+
+
+def make_draft(**but: Any) -> Draft:
+    """A sound rule about large imports, but with these members."""
+    usual: dict[str, Any] = {
+        "id": "big", "doc": "d", "owner": "o", "policy": "phishing", "on": ("list.imported",),
+        "when": "e.recipients > 1000", "reason": "{e.recipients} at once", "mode": "live", "cases": CASES,
+    }  # fmt: skip
+    return Draft(**usual | but)
+
+
+def make_row(number: int, recipients: int | None, **but: Any) -> Row:
+    """An import of so many addresses that was allowed."""
+    usual: dict[str, Any] = {
+        "event_id": f"e{number}", "kind": "list.imported", "at": NOW + number, "account": f"a{number % 2}",
+        "verdict": "allow", "rules": (), "facts": {"e.recipients": recipients},
+    }  # fmt: skip
+    return Row(**usual | but)
+
+
+def test_every_shipped_rule_survives_the_form(pack: Pack) -> None:
+    """Written as a form and read back it is the same rule, cases, labels and all."""
+    for rule in pack.ruleset.rules.values():
+        body, problems = body_of(draft_of(rule))
+        again = rule_in(pack, rule.id, body)
+
+        assert problems == []
+        assert again is not None
+        assert msgspec.structs.replace(again, version=rule.version) == rule
+
+
+def test_sound_draft(pack: Pack) -> None:
+    """No problems, and its cases hold."""
+    checked = check_rule(pack, "big", body_of(make_draft())[0])
+
+    assert checked.is_sound
+    assert checked.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("but", "place"),
+    [
+        ({"when": "e.recipientz > 1"}, "when"),
+        ({"when": "e.recipients >"}, "when"),
+        ({"policy": "nothing"}, "policy"),
+        ({"verdict": "bless"}, "verdict"),
+        ({"severity": "9"}, "severity"),
+        ({"share": "1.5"}, "share"),
+        ({"reason": "{e.nothing}"}, "reason"),
+        ({"reason": ""}, "reason"),
+        ({"doc": "  "}, "doc"),
+        ({"owner": ""}, "owner"),
+        ({"on": ("no.kind",)}, "on"),
+        ({"actions": ("fly",)}, "actions"),
+        ({"cases": CASES.replace("true", "[3]")}, "case"),
+    ],
+)
+def test_problem_stands_beside_its_member(pack: Pack, but: dict[str, Any], place: str) -> None:
+    """The place of a problem is the member it is about."""
+    checked = check_rule(pack, "big", body_of(make_draft(**but))[0])
+
+    assert not checked.is_sound
+    assert [problem.place.partition(":")[0] for problem in checked.problems] == [place]
+
+
+@pytest.mark.parametrize(
+    ("but", "place"),
+    [({"severity": "high"}, "severity"), ({"weight": "nan"}, "weight"), ({"share": "inf"}, "share"),
+     ({"order": "1.5"}, "order"), ({"labels": "account suspicious"}, "labels"), ({"cases": "[[case]"}, "case"),
+     ({"cases": "case = 3"}, "case")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_a_problem(but: dict[str, Any], place: str) -> None:
+    """A number that is none, a label without its time, cases that are no tables."""
+    _, problems = body_of(make_draft(**but))
+
+    assert [problem.place for problem in problems] == [place]
+
+
+def test_case_that_does_not_hold(pack: Pack) -> None:
+    """It is told with what was expected and what came."""
+    checked = check_rule(pack, "big", body_of(make_draft(when="e.recipients > 10000"))[0])
+
+    assert checked.failing == (("many", True, False),)
+    assert not checked.is_sound
+
+
+def test_text_that_defines_more_than_the_rule(pack: Pack) -> None:
+    """What is approved under one name is that alone."""
+    body = body_of(make_draft())[0]
+    other = body + body.replace("rule.big", "rule.other")
+
+    assert [problem.message for problem in check_rule(pack, "big", other).problems] == [
+        "must define the rule 'big' and nothing else"
+    ]
+    assert not check_rule(pack, "small", body).is_sound
+
+
+def test_rule_made_of_another(pack: Pack) -> None:
+    """A composite is judged with the conditions of the rules it is made of."""
+    part = next(rule for rule in pack.ruleset.rules.values() if "list.imported" in rule.on)
+    checked = check_rule(
+        pack, "both", body_of(make_draft(id="both", when=f"h.{part.id} AND e.recipients > 1", cases=""))[0]
+    )
+
+    assert checked.expression is not None
+    assert checked.ruleset is not None
+    assert part.id in checked.ruleset.rules
+
+
+def test_prediction_counts(pack: Pack) -> None:
+    """Hits, unknown, accounts, new and lost against the rule of that name, of the rows it looks at."""
+    checked = check_rule(pack, "big", body_of(make_draft())[0])
+    rows = [
+        make_row(1, 5_000), make_row(2, 2_000, rules=("big",), verdict="review"), make_row(3, 10, rules=("big",)),
+        make_row(4, None), make_row(5, 9_000, kind="account.created"), make_row(7, 7_000),
+    ]  # fmt: skip
+    assert checked.rule is not None
+    assert checked.expression is not None
+
+    found = predict(checked.rule, checked.expression, rows, {})
+
+    assert found == Predicted(
+        events=5, hits=3, acting=3, unknown=1, accounts=2, live=2, new=2, lost=1, since=NOW + 1, until=NOW + 7,
+        verdicts={"allow": 2, "review": 1}, samples=("e1", "e2", "e7"),
+    )  # fmt: skip
+
+
+def test_share_keeps_hits_from_acting(pack: Pack) -> None:
+    """A rule for no account at all hits and does not act; in shadow neither."""
+    rows = [make_row(number, 5_000, account=f"acc_{number}") for number in range(200)]
+    acting = {}
+    for name, but in {"half": {"share": "0.5"}, "shadow": {"mode": "shadow"}, "all": {}}.items():
+        checked = check_rule(pack, "big", body_of(make_draft(**but))[0])
+        assert checked.rule is not None
+        assert checked.expression is not None
+        acting[name] = predict(checked.rule, checked.expression, rows, {}).acting
+
+    assert (acting["shadow"], acting["all"]) == (0, 200)
+    assert 60 < acting["half"] < 140
+
+
+def test_trying_says_what_would_change_it(pack: Pack) -> None:
+    """The truth on one event, what is unknown, whether it looks there at all."""
+    checked = check_rule(pack, "big", body_of(make_draft())[0])
+    assert checked.rule is not None
+    assert checked.expression is not None
+
+    missed = try_rule(checked.rule, checked.expression, make_row(1, 10), {})
+    dark = try_rule(checked.rule, checked.expression, make_row(1, None, kind="account.created"), {})
+
+    assert (missed.truth, missed.changes) == (False, ["e.recipients is 10; more than 1000 would match"])
+    assert (dark.truth, dark.unknown, dark.is_looked_at) == (None, ("e.recipients",), False)
+
+
+def test_any_text_survives_as_toml() -> None:
+    """Quotes, backslashes, line ends, control characters and letters of every script come back as they were."""
+    letters = random.Random(7)
+    texts = ["", '"', "\\", '"""', "\x7f\x00\x1f", "a\nb", "é漢🙂", "\t\n\\n"]
+    texts += ["".join(chr(letters.randrange(1, 0x2FF)) for _ in range(30)) for _ in range(50)]
+    for text in texts:
+        plain = text.replace("\r\n", "\n")
+        assert tomllib.loads(f"x = {written(plain)}")["x"] == plain
+
+
+def test_words_are_those_of_the_kinds(pack: Pack) -> None:
+    """Facts of other kinds are not offered; functions and lists always are."""
+    some, every = words(pack, ["list.imported"]), words(pack, sorted(pack.kinds.kinds))
+
+    assert "e.recipients" in {fact["name"] for fact in some["facts"]}
+    assert len(some["facts"]) != len(every["facts"])
+    assert {one["name"] for one in some["lists"]} == set(pack.lists)
