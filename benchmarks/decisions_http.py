@@ -1,11 +1,13 @@
 """
-POST /v1/decisions over HTTP: requests per second and latency with one client and with eight, on a fresh database.
+POST /v1/decisions over HTTP: requests per second and latency, on a warm state of as many events as asked for.
 
 The server is `goodsend serve` as a process of its own with an embedded database (durable: every answer is on disk).
 The clients are another process: raw keep-alive connections, each waiting for its answer before it sends again. Events
-come from the simulator, mails included, with new ids and the present time. Server and clients share this machine.
+come from the simulator, mails included, with new ids and the present time. Server and clients share this machine; the
+CPU of each is told. `--warm-events` are deliveries of 20,000 senders over nine days, put into the log by SQL before the
+server starts and read into its windows; `--preload` are simulated ones sent over HTTP.
 
-    python benchmarks/decisions_http.py [--seconds 10] [--preload 5000]
+    python benchmarks/decisions_http.py [--seconds 10] [--preload 5000] [--warm-events 1000000] [--clients 1,8,16]
 
 The last line is one JSON object.
 """
@@ -22,14 +24,17 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import restart5m
+
+from goodsend.connectors.postgres import start
 from goodsend.kit.clock import DAY, format_time
 from goodsend.simulation.world import simulate
+from goodsend.wiring import system_now
 
-CLIENTS = (1, 8)
 TENANT = "bench"
 
 
@@ -38,18 +43,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each measurement takes")
     parser.add_argument("--preload", type=int, default=5_000, help="events in the database before it starts")
+    parser.add_argument("--warm-events", type=int, default=0, help="events in the log before the server starts")
+    parser.add_argument("--clients", default="1,8,16", help="numbers of connections to measure")
     parser.add_argument("--load", nargs=4, metavar=("PORT", "KEY", "CLIENTS", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         port, key, clients, seed = options.load
         print(json.dumps(asyncio.run(drive(int(port), key, int(clients), int(seed), options.seconds))))
         return 0
-    with tempfile.TemporaryDirectory(prefix="goodsend-bench-") as folder:
-        measure(Path(folder), options.seconds, options.preload)
+    with tempfile.TemporaryDirectory(prefix="goodsend-bench-") as folder, ExitStack() as stack:
+        if options.warm_events:
+            server = stack.enter_context(start(Path(folder) / "data"))
+            step = 9 * DAY // options.warm_events
+            restart5m.fill(restart5m.migrated(server), 0, options.warm_events, system_now() - 10 * DAY, step)
+        clients = [int(number) for number in options.clients.split(",")]
+        measure(Path(folder), options.seconds, options.preload, options.warm_events, clients)
     return 0
 
 
-def measure(folder: Path, seconds: float, preload: int) -> None:
+def measure(folder: Path, seconds: float, preload: int, warm: int, numbers: list[int]) -> None:
     """Start a server in this folder, fill it, and print what each number of clients saw."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GOODSEND_")}
     environment |= {"GOODSEND_DATA_DIR": str(folder / "data"), "GOODSEND_LOG_LEVEL": "warning"}
@@ -57,8 +69,10 @@ def measure(folder: Path, seconds: float, preload: int) -> None:
         goodsend(environment, "tenant", TENANT)
         key = re.findall(r"gsk_\S+", goodsend(environment, "key", TENANT))[0]
         fill(port, key, preload)
-        result: dict[str, Any] = {"benchmark": "decisions_http", "cpus": os.cpu_count(), "preloaded_events": preload}
-        for clients in CLIENTS:
+        result: dict[str, Any] = {
+            "benchmark": "decisions_http", "cpus": os.cpu_count(), "warm_events": warm, "preloaded_events": preload,
+        }  # fmt: skip
+        for clients in numbers:
             before = cpu_seconds(server.pid), database_cpu_seconds(folder)
             arguments = ["--seconds", str(seconds), "--load", str(port), key, str(clients), str(100 + clients)]
             answered = subprocess.run(
@@ -68,6 +82,7 @@ def measure(folder: Path, seconds: float, preload: int) -> None:
             spent = cpu_seconds(server.pid) - before[0], database_cpu_seconds(folder) - before[1]
             found["server_cpu_ms_per_request"] = round(1_000 * spent[0] / found["requests"], 3)
             found["database_cpu_ms_per_request"] = round(1_000 * spent[1] / found["requests"], 3)
+            found["load"] = round(os.getloadavg()[0], 1)
             print(f"{clients} client(s): " + ", ".join(f"{name} {value}" for name, value in found.items()))
             result |= {f"clients_{clients}_{name}": value for name, value in found.items()}
     print(json.dumps(result))
@@ -92,9 +107,9 @@ def serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
         if not found:
             raise SystemExit("the server did not start")
         port = int(found[1])
-        for _ in range(200):
+        for _ in range(3_000):
             try:
-                if urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200:
+                if urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60).status == 200:
                     break
             except OSError:
                 time.sleep(0.1)
@@ -162,12 +177,13 @@ async def drive(port: int, key: str, clients: int, seed: int, seconds: float) ->
             statuses[status] = statuses.get(status, 0) + 1
         writer.close()
 
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(client() for _ in range(clients)))
     elapsed = time.perf_counter() - begun
     latencies.sort()
     return {
         "requests": len(latencies),
+        "client_cpu_ms_per_request": round(1_000 * (time.process_time() - cpu) / len(latencies), 3),
         "failed": sum(count for status, count in statuses.items() if status != 200),
         "requests_per_s": round(len(latencies) / elapsed, 1),
         "p50_ms": round(1_000 * latencies[len(latencies) // 2], 2),

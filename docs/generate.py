@@ -159,6 +159,7 @@ def facts_page(pack: Pack) -> str:
         "s.": "Signals and measures of content (`s.`)",
         "m.": "Scores of models (`m.`)",
         "a.": "Account (`a.`)",
+        "l.": "Labels (`l.`)",
     }
     notes = {
         "e.": "Fields of the event itself. *Carried by* says which kinds have the field.",
@@ -166,6 +167,7 @@ def facts_page(pack: Pack) -> str:
         "s.": "Found in the content that came with the event; [Signals](signals.md) says on which channels.",
         "m.": "Whole numbers from 0 to 1000; [Models](models.md) says what they mean.",
         "a.": "What is known of the account beside its features.",
+        "l.": "Labels that rules set on the entities an event names, as in force when it was decided.",
     }
     parts = [
         "# Facts",
@@ -317,6 +319,7 @@ def actions_page(pack: Pack) -> str:
             action.standing or "",
             "rules and people" if action.automatic else "people only",
             ", ".join(f"{name} = {value}" for name, value in action.params.items()),
+            "" if action.per_hour is None else f"{action.per_hour:,}",
         )
         for action in pack.actions.values()
     ]
@@ -326,9 +329,10 @@ What goodsend may ask of the platform. It asks through the outbox, printed or by
 [signed webhook](../how-to/webhook.md); the platform acts. One action on one target is asked for once a day, however
 many events call for it: its id follows from tenant, action, target and day.
 
-*Impact* runs from 1 (mild). *Standing* is where the account moves when the action is asked for.
+*Impact* runs from 1 (mild). *Standing* is where the account moves when the action is asked for. *An hour* is how often
+rules may ask for it, over all targets; past it a [circuit breaker](../how-to/watch-rules.md) holds it back.
 
-{_table(("action", "what", "about", "impact", "standing", "asked for by", "parameters"), rows)}"""
+{_table(("action", "what", "about", "impact", "standing", "asked for by", "parameters", "an hour"), rows)}"""
 
 
 def lists_page(pack: Pack) -> str:
