@@ -1,7 +1,9 @@
 """Drafts of rules: a form becomes TOML and comes back, problems stand beside members, hits are counted."""
 
 import random
+import time
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -115,6 +117,19 @@ def test_what_cannot_be_written_is_a_problem(but: dict[str, Any], place: str) ->
     _, problems = body_of(make_draft(**but))
 
     assert [problem.place for problem in problems] == [place]
+
+
+@pytest.mark.parametrize("make", ["{} = 1".format, "[{}]".format, "a = {{ {} = 1 }}".format])
+@pytest.mark.parametrize("part", ["rule", '"rule"', "'a.b'"])
+def test_a_name_of_thousands_of_parts_costs_nothing(pack: Pack, make: Callable[[str], str], part: str) -> None:
+    """Reading one would cost seconds and gigabytes; it is a problem at once, in the text and in the cases."""
+    text = make(" . ".join([part] * (20_000 // (len(part) + 3))))
+    began = time.monotonic()
+
+    assert "128 names" in check_rule(pack, "big", text).problems[0].message
+    assert "128 names" in body_of(make_draft(cases=text))[1][0].message
+    assert rule_in(pack, "big", text) is None
+    assert time.monotonic() - began < 1
 
 
 def test_case_that_does_not_hold(pack: Pack) -> None:

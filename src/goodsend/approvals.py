@@ -6,14 +6,13 @@ it, so two changes that are sound alone cannot break the pack together.
 """
 
 import time
-import tomllib
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from goodsend.drafts import Checked, Predicted, Row, Tried, check_rule, holds_only, predict, try_rule
+from goodsend.drafts import Checked, Predicted, Row, Tried, check_rule, holds_only, predict, toml_of, try_rule
 from goodsend.kit.errors import Misconfigured, Problem
 from goodsend.store import definitions, lists, recent
 from goodsend.store.connection import Connection
@@ -32,8 +31,8 @@ def check(installation: Installation, tenant: str, room: Room, id_: str, body: s
     if room == "rules":
         return check_rule(installation.pack(tenant), id_, body)
     try:
-        table = tomllib.loads(body)
-    except (ValueError, RecursionError) as error:
+        table = toml_of(body)
+    except ValueError as error:
         return Checked((Problem("", f"is not TOML: {error}"),))
     alone = holds_only(table, "feature", id_) if room == "features" else []
     if alone:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+import re2  # type: ignore[import-untyped]
 
 from goodsend.expr.explain import Clause, explain, what_would_change
 from goodsend.expr.functions import Lists
@@ -28,6 +29,20 @@ from goodsend.rules.ruleset import References, Ruleset, compile_rules, parse_rul
 FILE: Final = "draft"
 SAMPLES: Final = 10
 """Events named as examples of what a draft would hit. Own value."""
+
+
+_LONG_KEY: Final = re2.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){128}""")
+"""A dotted key of so many parts: reading one costs the square of their number in time and memory. Own value."""
+
+
+def toml_of(text: str) -> dict[str, Any]:
+    """Return a text that somebody typed as TOML. Raises ValueError with a sentence, whatever it is."""
+    if _LONG_KEY.search(text):
+        raise ValueError("more than 128 names stand in a row with points between them")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -191,8 +206,8 @@ def body_of(draft: Draft) -> tuple[str, list[Problem]]:
 def _cases(draft: Draft, problems: list[Problem]) -> list[str]:
     source = draft.cases.replace("\r\n", "\n")
     try:
-        cases = tomllib.loads(source).get("case", [])
-    except (ValueError, RecursionError) as error:
+        cases = toml_of(source).get("case", [])
+    except ValueError as error:
         problems.append(Problem("case", f"cannot be read: {error}", _CASE_HINT))
         return []
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
@@ -275,8 +290,8 @@ _WANTED: Final = {
 def check_rule(pack: Pack, id_: str, body: str) -> Checked:
     """Check the text of one rule against a pack. Places of problems are the members of the rule: `when`, `case: …`."""
     try:
-        table = tomllib.loads(body)
-    except (ValueError, RecursionError) as error:
+        table = toml_of(body)
+    except ValueError as error:
         return Checked((Problem("", f"is not TOML: {error}"),))
     rules, problems = parse_rules({FILE: table}, references_of(pack))
     problems += holds_only(table, "rule", id_)
@@ -312,8 +327,8 @@ def holds_only(table: Mapping[str, Any], what: str, id_: str) -> list[Problem]:
 def rule_in(pack: Pack, id_: str, body: str) -> Rule | None:
     """Return the rule that a text says, whether or not it could be put to work; None where it says none."""
     try:
-        rules, _ = parse_rules({FILE: tomllib.loads(body)}, references_of(pack))
-    except (ValueError, RecursionError):
+        rules, _ = parse_rules({FILE: toml_of(body)}, references_of(pack))
+    except ValueError:
         return None
     return rules[id_][1] if id_ in rules else None
 

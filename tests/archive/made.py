@@ -22,6 +22,7 @@ from goodsend.archive.layout import (
     file_name,
     tenant_folder,
 )  # fmt: skip
+from goodsend.archive.read import crc_of
 from goodsend.archive.stream import Played, tables
 from goodsend.kit.clock import day_of
 from goodsend.pack import Pack
@@ -45,7 +46,7 @@ def make_archive(
             keys = {VERSION_KEY: SCHEMA_VERSION, TABLE_KEY: table, TENANT_KEY: tenant, PACK_KEY: pack.version}
             pq.write_table(rows.replace_schema_metadata(keys), path)
             relative = path.relative_to(folder).as_posix()
-            files.append(ExportedFile(relative, rows.num_rows, path.stat().st_size, first, last))
+            files.append(ExportedFile(relative, rows.num_rows, path.stat().st_size, first, last, crc_of(path)))
     (folder / EXPORTS).mkdir(parents=True, exist_ok=True)
     step = Export(1, len(played), pack.version, files)
     (folder / EXPORTS / file_name(1, len(played), "json")).write_bytes(msgspec.json.encode(step))

@@ -286,6 +286,27 @@ def test_killed_in_the_middle(
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.parametrize("spoilt", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+def test_a_note_that_was_damaged(connection: Connection, tmp_path: Path, tenant: str, spoilt: tuple[int, ...]) -> None:
+    """What only a note that is cut off tells of is written again by the next export, once and wholly."""
+    for _ in range(3):
+        add_many(connection, tenant, 3)
+        export(connection, tmp_path, tenant, PACK)
+    notes = sorted((tenant_folder(tmp_path, tenant) / EXPORTS).iterdir())
+    for number in spoilt:
+        notes[number].write_bytes(notes[number].read_bytes()[:30])
+    add_many(connection, tenant, 1)
+    assert len(survey(tmp_path, tenant).skipped) == len(spoilt)
+
+    done = export(connection, tmp_path, tenant, PACK)
+
+    assert (done.events, done.last) == (1 + 3 * len(spoilt), 10)
+    assert survey(tmp_path, tenant).skipped == []
+    for table in ("events", "facts", "decisions"):
+        assert [row["arrival"] for row in read(tmp_path, tenant, table)] == list(range(1, 11))
+    assert export(connection, tmp_path, tenant, PACK).events == 0
+
+
 def test_a_full_disk(connection: Connection, tmp_path: Path, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fills up is told clearly; the archive is as it was, and whole once there is room."""
     add_many(connection, tenant, 4)

@@ -13,6 +13,7 @@ from goodsend.archive.layout import (
     EXPORTS,
     SCHEMA_VERSION,
     TABLE_KEY,
+    TENANT_KEY,
     VERSION_KEY,
     Export,
     ExportedFile,
@@ -20,8 +21,9 @@ from goodsend.archive.layout import (
     file_name,
     tenant_folder,
 )
-from goodsend.archive.read import add_tables, survey
+from goodsend.archive.read import add_tables, crc_of, entries, labels, survey, whole_problem
 from goodsend.facts import FactType
+from goodsend.kit.errors import NotFound
 
 DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
 
@@ -122,6 +124,98 @@ def test_a_foreign_file(tmp_path: Path, version: str, table: str, reason: str) -
     size_as_noted(files[0], next((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir()))
 
     assert [one.reason for one in survey(tmp_path, "acme").skipped] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("keys", "type_", "reason"),
+    [
+        ({TENANT_KEY: "other"}, pa.int64(), "is of the tenant 'other'"),
+        ({VERSION_KEY: b"\xff\x1b[31m"}, pa.int64(), "has schema version \ufffd\\x1b[31m; this goodsend reads 1"),
+        ({TABLE_KEY: b"\xff"}, pa.int64(), "holds the table '\ufffd', not 'events'"),
+        ({}, pa.string(), "has arrival as string, not as int64"),
+    ],
+)
+def test_hostile_metadata(tmp_path: Path, keys: dict[bytes, str], type_: pa.DataType, reason: str) -> None:
+    """A file of another tenant, with bytes that are no text, or with a column of another type is left out and told."""
+    files = make_archive(tmp_path, DAYS[:1])
+    rows = pa.table({"arrival": pa.array(range(1, 11), pa.int64()).cast(type_)})
+    about = {VERSION_KEY: SCHEMA_VERSION, TABLE_KEY: "events", **keys}
+    pq.write_table(rows.replace_schema_metadata(about), files[0])
+    size_as_noted(files[0], next((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir()))
+
+    assert [one.reason for one in survey(tmp_path, "acme").skipped] == [reason]
+
+
+def test_bytes_that_changed_in_the_middle(tmp_path: Path) -> None:
+    """A file of the right size whose bytes are others is left out: an engine would stop in the middle of a run."""
+    files = make_archive(tmp_path, DAYS[:1])
+    note = next((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir())
+    text = json.loads(note.read_text())
+    text["files"][0]["crc"] = crc_of(files[0])
+    note.write_text(json.dumps(text))
+    assert survey(tmp_path, "acme").skipped == []
+
+    body = bytearray(files[0].read_bytes())
+    body[40:60] = bytes(20)
+    files[0].write_bytes(body)
+
+    assert [one.reason for one in survey(tmp_path, "acme").skipped] == [
+        "has other bytes than were written: it was changed or damaged"
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b'{"first": 11', b'{"first":11,"last":20,"pack":"p","files":[{"path":"../../x"}]}']
+)
+def test_a_note_that_cannot_be_read(tmp_path: Path, body: bytes) -> None:
+    """The step is missing and that is said; the others are read. A path out of the archive is no note of ours."""
+    files = make_archive(tmp_path)
+    sorted((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir())[1].write_bytes(body)
+
+    found = survey(tmp_path, "acme")
+
+    assert found.files["events"] == [files[0], files[2]]
+    assert "is not readable, so arrivals 11 to 20 are missing" in found.skipped[0].reason
+
+
+def test_arrivals_are_never_read_twice(tmp_path: Path) -> None:
+    """A note that was copied does not double its events."""
+    make_archive(tmp_path)
+    notes = sorted((tenant_folder(tmp_path, "acme") / EXPORTS).iterdir())
+    notes[1].with_name("000000000011-000000000099.json").write_bytes(notes[1].read_bytes())
+
+    found = survey(tmp_path, "acme")
+
+    assert (found.rows["events"], len(found.skipped)) == (30, 1)
+    assert "another step has" in found.skipped[0].reason
+
+
+@pytest.mark.parametrize("name", ["labels", "lists"])
+@pytest.mark.parametrize("body", [b"", b"PAR1 and no more", None])
+def test_a_whole_table_that_cannot_be_read(tmp_path: Path, name: str, body: bytes | None) -> None:
+    """Cut off, or with other columns: told as not there, with what it is."""
+    make_archive(tmp_path)
+    path = tenant_folder(tmp_path, "acme") / name / f"{name}.parquet"
+    path.parent.mkdir()
+    if body is None:
+        pq.write_table(pa.table({"label_id": [1.5]}), path)
+    else:
+        path.write_bytes(body)
+
+    assert whole_problem(tmp_path, "acme", name)
+    with pytest.raises(NotFound, match="run goodsend archive"):
+        (labels if name == "labels" else entries)(tmp_path, "acme")
+
+
+@pytest.mark.parametrize("tenant", ["", "..", "../acme", "a/../acme", "x\x00"])
+def test_a_tenant_is_no_path(tmp_path: Path, tenant: str) -> None:
+    """No name leads out of a tenant's own folder."""
+    make_archive(tmp_path)
+    (tmp_path / "tenant=..").mkdir()
+    (tmp_path / "tenant=a").mkdir()
+
+    with pytest.raises(NotFound):
+        survey(tmp_path, tenant)
 
 
 def test_files_of_no_step_are_not_read(tmp_path: Path) -> None:

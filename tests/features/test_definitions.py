@@ -50,6 +50,19 @@ def parse(**but: Any) -> tuple[tuple[Feature, ...], list[Problem]]:
     return parse_features({"a.toml": {"feature": {"imported_24h": table}}}, KINDS, FUNCTIONS, ["bad_sources"])
 
 
+@pytest.mark.parametrize("entity", ["my-entity", "my entity", "Account", "it's", 'a"b', "größe"])
+def test_an_entity_that_sql_cannot_name(entity: str) -> None:
+    """A key is a part of a column's name in the set path."""
+    fields = {"who": {"type": "text", "doc": "", "entity": entity}}
+    kinds, _ = parse_kinds({"k.toml": {"entities": {entity: ""}, "kind": {"a.b": {"doc": "", "fields": fields}}}})
+    table = {"doc": "d", "owner": "o", "aggregate": "count", "key": [entity], "on": ["a.b"], "window": "1h"}
+
+    features, problems = parse_features({"f.toml": {"feature": {"seen": table}}}, kinds, FUNCTIONS)
+
+    assert (features, [problem.place for problem in problems]) == ((), ["f.toml: seen: key"])
+    assert "cannot be a key" in problems[0].message
+
+
 def test_a_feature_is_read() -> None:
     """Every member arrives, expressions checked, the window in microseconds."""
     (feature,), problems = parse(where="e.source <> 'api'", unit="addresses", counts_itself=False)

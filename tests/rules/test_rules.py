@@ -69,6 +69,24 @@ def test_a_rule_that_fires_says_what_it_saw() -> None:
     assert (hit.verdict, hit.severity, hit.actions, hit.acts) == (Verdict.REVIEW, 3, ("warn_account",), True)
 
 
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 253_402_300_800_000_000])
+def test_a_time_that_no_calendar_has_is_said_as_a_number(value: int) -> None:
+    """Any whole number may stand where a reason expects a time: no event may keep the engine from answering."""
+    ruleset, _ = built(big=rule(when="e.recipients <> 0", reason="since {e.recipients|time}"))
+
+    (hit,) = evaluate(ruleset, "list.imported", {"e.recipients": value}, {}, None).hits
+
+    assert hit.reason == f"since {value:,}"
+
+
+def test_ids_that_differ_in_capitals_alone() -> None:
+    """Every rule is a column in SQL, where capitals do not count: the set path would judge one for the other."""
+    _, problems = built(big=rule(), Big=rule(when="e.recipients > 5"))
+
+    assert len(problems) == 1
+    assert problems[0].startswith("core/rules/test.toml: Big: differs from the rule 'big' in capitals alone")
+
+
 def test_a_rule_is_judged_only_on_its_kinds() -> None:
     """The same facts on another kind of event are not this rule's matter."""
     ruleset, _ = built(big=rule())
@@ -141,6 +159,8 @@ def test_cases_beside_rules_are_run() -> None:
         ({"when": "e.subject = 'x'"}, "e.subject"),
         ({"reason": "{e.recipient} came"}, "no fact is named 'e.recipient'"),
         ({"reason": "{e.recipients|words} came"}, "no form is named 'words'"),
+        ({"weight": float("nan")}, "weight: is not between -1,000,000 and 1,000,000"),
+        ({"weight": float("inf")}, "weight: is not between -1,000,000 and 1,000,000"),
         ({"verdict": "destroy"}, "destroy"),
         ({"colour": "red"}, "colour"),
     ],

@@ -3,7 +3,7 @@ The export: what the log has and the archive lacks goes to Parquet, in steps tha
 
 A step takes the next arrivals, writes one file a table and day under draft names, gives all of them their names, and
 last writes down that the step is done. Who is killed in between leaves drafts, or files that no finished step names;
-the next export removes both before it begins. Reading is in `read.py`.
+the next export removes both before it begins, and writes a step whose note was damaged anew. Reading is in `read.py`.
 """
 
 import errno
@@ -31,13 +31,16 @@ from goodsend.archive.layout import (
     WHOLE,
     Export,
     ExportedFile,
+    Step,
     day_path,
     draft_of,
     exports_of,
     file_name,
     put_in_place,
+    steps_of,
     tenant_folder,
 )
+from goodsend.archive.read import crc_of
 from goodsend.kit.clock import day_of
 from goodsend.kit.errors import Retryable
 from goodsend.pack import Pack
@@ -92,19 +95,25 @@ def export(
 def _export(
     connection: Connection, folder: Path, tenant: str, pack: Pack, told: Told | None, step_rows: int
 ) -> Exported:
-    done = exports_of(folder)
-    after = done[-1].last if done else 0
-    _sweep(folder, after, {file.path for step in done for file in step.files})
+    noted = steps_of(folder)
+    done = [step.export for step in noted if step.export is not None]
+    after = max((step.last for step in done), default=0)
     until = log.last_arrival(connection, tenant)
+    spans = [*_damaged(noted, done, after), (after, until)]
+    _sweep(folder, spans, {file.path for step in done for file in step.files})
     events = files = size = 0
-    rows = history.history(connection, tenant, after, until)
-    for tables, first, last, count in _steps(rows, pack, step_rows):
-        step = _write_step(folder, tenant, pack, tables, first, last)
-        events += count
-        files += len(step.files)
-        size += sum(file.bytes for file in step.files)
-        if told is not None:
-            told(last - after, until - after)
+    for since, to in spans:
+        rows = history.history(connection, tenant, since, to)
+        for tables, first, last, count in _steps(rows, pack, step_rows):
+            step = _write_step(folder, tenant, pack, tables, first, last)
+            events += count
+            files += len(step.files)
+            size += sum(file.bytes for file in step.files)
+            if told is not None:
+                told(max(0, last - after), until - after)
+    for note in steps_of(folder):  # what they told of is there again
+        if note.export is None and note.path.is_file():
+            note.path.unlink()
     _write_whole(connection, folder, tenant, pack)
     connection.rollback()  # nothing was changed; the snapshot is let go
     done = exports_of(folder)
@@ -122,13 +131,41 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _sweep(folder: Path, after: int, known: set[str]) -> None:
-    """Remove what an export that was killed has left: drafts, and files of a step that was not finished."""
+Span = tuple[int, int]
+"""Arrivals above the first number, up to and with the second."""
+
+
+def _damaged(noted: Sequence[Step], done: Sequence[Export], after: int) -> list[Span]:
+    """Return the arrivals up to `after` that only steps tell of whose note cannot be read."""
+    spans = []
+    for step in noted:
+        if step.export is not None or step.last <= 0:
+            continue
+        at, last = step.first, min(step.last, after)
+        for sound in sorted(done, key=lambda one: one.first):
+            if sound.last < at or sound.first > last:
+                continue
+            if at < sound.first:
+                spans.append((at - 1, sound.first - 1))
+            at = sound.last + 1
+        if at <= last:
+            spans.append((at - 1, last))
+    return spans
+
+
+def _sweep(folder: Path, spans: Sequence[Span], known: set[str]) -> None:
+    """
+    Remove what an export that was killed has left: drafts, and files of a step that was not finished or is damaged.
+
+    `spans` are what is to be written; the last one has no end.
+    """
     for draft in folder.rglob(".*.part"):
         draft.unlink()
     for table in DAILY:
         for path in (folder / table).glob("day=*/*.parquet"):
-            if path.relative_to(folder).as_posix() not in known and _first_of(path) > after:
+            first = _first_of(path)
+            is_due = first > spans[-1][0] or any(since < first <= to for since, to in spans[:-1])
+            if is_due and path.relative_to(folder).as_posix() not in known:
                 path.unlink()
 
 
@@ -137,11 +174,11 @@ def _first_of(path: Path) -> int:
     return int(first) if first.isdecimal() else 0  # a file of somebody else is left alone
 
 
-Step = tuple[dict[tuple[str, str], pa.Table], int, int, int]
+Part = tuple[dict[tuple[str, str], pa.Table], int, int, int]
 """Tables by name and day, the first and last arrival, and how many events."""
 
 
-def _steps(rows: Iterator[HistoryRow], pack: Pack, step_rows: int) -> Iterator[Step]:
+def _steps(rows: Iterator[HistoryRow], pack: Pack, step_rows: int) -> Iterator[Part]:
     parts: dict[tuple[str, str], list[pa.Table]] = {}
     first = last = count = size = 0
     while batch := list(islice(rows, min(BATCH_ROWS, step_rows))):
@@ -187,7 +224,8 @@ def _write_step(
             arrivals = rows.column("arrival")
             path = day_path(table, day, arrivals[0].as_py(), arrivals[-1].as_py())
             size = _write(folder / path, rows, table, tenant, pack, drafts)
-            files.append(ExportedFile(path, len(rows), size, arrivals[0].as_py(), arrivals[-1].as_py()))
+            crc = crc_of(drafts[-1][0])
+            files.append(ExportedFile(path, len(rows), size, arrivals[0].as_py(), arrivals[-1].as_py(), crc))
         step = Export(first, last, pack.version, files)
         note = folder / EXPORTS / file_name(first, last, "json")
         drafts.append((draft_of(note), note))

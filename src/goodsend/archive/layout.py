@@ -9,10 +9,13 @@ Where things lie in an archive, and what a file says of itself. Reading and writ
 """
 
 import os
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from goodsend.kit.errors import NotFound
 from goodsend.settings import Settings
 
 SCHEMA_VERSION = "1"
@@ -30,16 +33,23 @@ TENANT_KEY = b"goodsend.tenant"
 PACK_KEY = b"goodsend.pack"
 
 _DIGITS = 12
+_TENANT = re.compile(r"[^/\\\x00-\x1f]{1,63}")
+_PATH = re.compile(rf"({'|'.join(DAILY)})/day=(-?\d+-\d\d-\d\d)/\d+-\d+\.parquet", re.ASCII)
 
 
 class ExportedFile(msgspec.Struct, frozen=True):
-    """One file of a step: its path below the tenant's folder, rows, bytes, and the arrivals it spans."""
+    """
+    One file of a step: its path below the tenant's folder, rows, bytes, and the arrivals it spans.
+
+    `crc` is the CRC-32 of its bytes, None in archives of an older version.
+    """
 
     path: str
     rows: int
     bytes: int
     first: int
     last: int
+    crc: int | None = None
 
     @property
     def table(self) -> str:
@@ -61,6 +71,15 @@ class Export(msgspec.Struct, frozen=True):
     files: list[ExportedFile]
 
 
+class Step(NamedTuple):
+    """The note of one step: where it lies, which arrivals its name says, and what it holds; None where it is broken."""
+
+    path: Path
+    first: int
+    last: int
+    export: Export | None
+
+
 _EXPORT = msgspec.json.Decoder(Export)
 
 
@@ -70,7 +89,9 @@ def archive_folder(settings: Settings) -> Path:
 
 
 def tenant_folder(archive: Path, tenant: str) -> Path:
-    """Return the folder of a tenant."""
+    """Return the folder of a tenant. Raises NotFound for what can be no tenant: a name is never a path."""
+    if not _TENANT.fullmatch(tenant):
+        raise NotFound(f"{tenant!r} is not the name of a tenant")
     return archive / f"tenant={tenant}"
 
 
@@ -85,9 +106,32 @@ def day_path(table: str, day: str, first: int, last: int) -> str:
 
 
 def exports_of(folder: Path) -> list[Export]:
-    """Return the finished steps of a tenant's exports, in order of arrival; none where there is no archive."""
-    paths = sorted((folder / EXPORTS).glob("[0-9]*.json"))
-    return [_EXPORT.decode(path.read_bytes()) for path in paths]
+    """
+    Return the finished steps of a tenant's exports, in order of arrival; none where there is no archive.
+
+    Steps whose note cannot be read are not among them; `steps_of` has them.
+    """
+    return [step.export for step in steps_of(folder) if step.export is not None]
+
+
+def steps_of(folder: Path) -> list[Step]:
+    """Return every note of a step, in order of arrival."""
+    paths = sorted((folder / EXPORTS).glob("[0-9]*-[0-9]*.json"))
+    return [Step(path, *_arrivals(path), _export_in(path)) for path in paths]
+
+
+def _arrivals(path: Path) -> tuple[int, int]:
+    """Return the first and last arrival that the name of a note says; nothing where it is not a name of ours."""
+    first, _, last = path.stem.partition("-")
+    return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else (0, 0)
+
+
+def _export_in(path: Path) -> Export | None:
+    try:
+        found = _EXPORT.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return found if all(_PATH.fullmatch(file.path) for file in found.files) else None
 
 
 def put_in_place(draft: Path, path: Path) -> None:

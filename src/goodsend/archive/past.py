@@ -21,6 +21,7 @@ _DECISIONS = {
     "arrival": FactType.INTEGER, "pack": FactType.TEXT, "lists": FactType.INTEGER, "rules": FactType.TEXTS,
     "shadow": FactType.TEXTS, "unknown": FactType.TEXTS,
 }  # fmt: skip
+_WITHOUT = {"labels": "so nothing is labelled", "lists": "so lists are those of the pack alone"}
 _FIRST_DAY: Micros = -62_135_596_800_000_000
 _LAST_DAY: Micros = 253_402_300_799_999_999
 """Years 1 and 9999: no partition lies beyond."""
@@ -55,14 +56,19 @@ def open_past(
 
     Events come with the history that features of the span may see. Raises NotFound when there is no archive.
     """
-    events = read.survey(archive, tenant, _history_from(packs, span, late_horizon))
-    kept = read.survey(archive, tenant, _day(span.since), _day(span.until - 1))
+    events = read.survey(archive, tenant, _history_from(packs, span, late_horizon), tables=["events"])
+    beside = ["facts", "decisions"] if decisions else ["facts"]
+    kept = read.survey(archive, tenant, _day(span.since), _day(span.until - 1), beside)
     facts: dict[str, FactType] = {"arrival": FactType.INTEGER}
     for pack in packs:
         facts |= stored_columns(pack.catalog) | feature_columns(pack.features)
     read.add_tables(engine, events, {"events": event_columns(packs)})
     read.add_tables(engine, kept, {"facts": facts} | ({"decisions": _DECISIONS} if decisions else {}))
     notes = [note for note in (_merged(events, kept).sentence(),) if note is not None]
+    for name, instead in _WITHOUT.items():
+        problem = read.whole_problem(archive, tenant, name)
+        if problem is not None:
+            notes.append(f"{name}/{name}.parquet was left out, {instead}: it {problem}")
     entries = _or_none(lambda: read.entries(archive, tenant))
     own = entries.to_pylist() if entries is not None else []
     digest = hashlib.sha256()

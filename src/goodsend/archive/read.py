@@ -4,7 +4,8 @@ Reading an archive: which files there are of a tenant and of some days, each loo
 A file that is missing, cut off, or not ours is left out and told about, so that a run over the rest can say so.
 """
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,15 +16,24 @@ from goodsend.archive.columns import ENTRY_TYPES, LABEL_TYPES
 from goodsend.archive.engines.model import SqlEngine
 from goodsend.archive.layout import (
     DAILY,
+    EXPORTS,
     SCHEMA_VERSION,
     TABLE_KEY,
+    TENANT_KEY,
     VERSION_KEY,
     ExportedFile,
-    exports_of,
+    steps_of,
     tenant_folder,
 )
 from goodsend.facts import FactType
 from goodsend.kit.errors import NotFound
+from goodsend.kit.text import printable
+
+_CHUNK = 1 << 20
+_OWN_TYPES = {
+    "arrival": pa.int64(), "e_id": pa.string(), "e_kind": pa.string(), "e_at": pa.int64(),
+}  # fmt: skip
+"""Columns of one type for ever; a file in which one has another is not ours."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -63,59 +73,104 @@ def tenants_in(archive: Path) -> list[str]:
     return sorted(path.name.removeprefix("tenant=") for path in archive.glob("tenant=*") if path.is_dir())
 
 
-def survey(archive: Path, tenant: str, since: str | None = None, until: str | None = None) -> Survey:
+def survey(
+    archive: Path, tenant: str, since: str | None = None, until: str | None = None, tables: Sequence[str] = DAILY
+) -> Survey:
     """
     Look at the files of a tenant with events of the days from `since` to `until`, both included (YYYY-MM-DD; None: no
-    bound). Raises NotFound when the archive has nothing of this tenant.
+    bound), of some tables. Every byte of them is read once, against what was written down of it.
+
+    Raises NotFound when the archive has nothing of this tenant.
     """
     folder = tenant_folder(archive, tenant)
-    steps = exports_of(folder)
+    steps = steps_of(folder)
     if not steps:
         raise NotFound(f"the archive {archive} has nothing of the tenant {tenant!r}: run goodsend archive")
     files: dict[str, list[Path]] = {table: [] for table in DAILY}
     rows = dict.fromkeys(DAILY, 0)
     skipped = []
-    days = set()
+    days: set[str] = set()
+    last = 0
     for step in steps:
-        for file in step.files:
-            if (since is not None and file.day < since) or (until is not None and file.day > until):
+        if step.export is None:
+            missing = f"arrivals {step.first:,} to {step.last:,} are missing until the next export"
+            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", f"is not readable, so {missing}"))
+            continue
+        if step.export.first <= last:
+            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", "tells of arrivals that another step has"))
+            continue
+        last = step.export.last
+        for file in step.export.files:
+            outside = (since is not None and file.day < since) or (until is not None and file.day > until)
+            if outside or file.table not in tables:
                 continue
-            reason = _problem(folder / file.path, file)
+            reason = _problem(folder / file.path, file, tenant)
             if reason is not None:
                 skipped.append(Skipped(file.path, reason, file.rows))
                 continue
             files[file.table].append(folder / file.path)
             rows[file.table] += file.rows
             days.add(file.day)
-    return Survey(files, rows, skipped, (min(days), max(days)) if days else None, steps[-1].last)
+    return Survey(files, rows, skipped, (min(days), max(days)) if days else None, last)
 
 
-def _problem(path: Path, file: ExportedFile) -> str | None:
+def _problem(path: Path, file: ExportedFile, tenant: str) -> str | None:
     """Return why a file is not to be read, None when it is."""
     try:
         size = path.stat().st_size
+        if size != file.bytes:
+            return f"has {size:,} bytes where {file.bytes:,} were written: it was cut off or changed"
+        if file.crc is not None and crc_of(path) != file.crc:
+            return "has other bytes than were written: it was changed or damaged"
     except FileNotFoundError:
         return "is missing"
-    if size != file.bytes:
-        return f"has {size:,} bytes where {file.bytes:,} were written: it was cut off or changed"
-    try:
-        about = pq.read_metadata(path)
-    except (OSError, pa.ArrowException) as error:
-        return f"is not readable as Parquet: {str(error).splitlines()[0]}"
-    return _foreign(about, file)
-
-
-def _foreign(about: pq.FileMetaData, file: ExportedFile) -> str | None:
-    keys = about.metadata or {}
-    version = keys.get(VERSION_KEY, b"").decode()
-    if not version:
-        return "was not written by goodsend"
-    if version != SCHEMA_VERSION:
-        return f"has schema version {version}; this goodsend reads {SCHEMA_VERSION}"
-    if keys.get(TABLE_KEY, b"").decode() != file.table:
-        return f"holds the table {keys.get(TABLE_KEY, b'').decode()!r}, not {file.table!r}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    about = _about(path)
+    if isinstance(about, str):
+        return about
     if about.num_rows != file.rows:
         return f"has {about.num_rows:,} rows where {file.rows:,} were written"
+    return _foreign(about, file.table, tenant)
+
+
+def crc_of(path: Path) -> int:
+    """Return the CRC-32 of a file."""
+    crc = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+def _about(path: Path) -> pq.FileMetaData | str:
+    """Return what a file says of itself, or why it cannot be read."""
+    try:
+        about = pq.read_metadata(path)
+        about.schema.to_arrow_schema()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        return f"is not readable as Parquet: {printable(str(error).partition(chr(10))[0])}"
+    return about
+
+
+def _foreign(about: pq.FileMetaData, table: str, tenant: str) -> str | None:
+    """Return why a readable file is none of ours."""
+
+    def said(key: bytes) -> str:
+        return printable((about.metadata or {}).get(key, b"").decode("utf-8", "replace"))
+
+    if not said(VERSION_KEY):
+        return "was not written by goodsend"
+    if said(VERSION_KEY) != SCHEMA_VERSION:
+        return f"has schema version {said(VERSION_KEY)}; this goodsend reads {SCHEMA_VERSION}"
+    if said(TABLE_KEY) != table:
+        return f"holds the table {said(TABLE_KEY)!r}, not {table!r}"
+    if said(TENANT_KEY) not in ("", tenant):
+        return f"is of the tenant {said(TENANT_KEY)!r}"
+    for field in about.schema.to_arrow_schema():
+        wanted = _OWN_TYPES.get(field.name, field.type)
+        if field.type != wanted:
+            return f"has {field.name} as {field.type}, not as {wanted}"
     return None
 
 
@@ -126,17 +181,43 @@ def add_tables(engine: SqlEngine, found: Survey, columns: Mapping[str, Mapping[s
 
 
 def labels(archive: Path, tenant: str) -> pa.Table:
-    """Return the labels as of the last export; see `columns.LABEL_TYPES`."""
+    """Return the labels as of the last export; see `columns.LABEL_TYPES`. Raises NotFound where none can be read."""
     return _whole(archive, tenant, "labels", LABEL_TYPES)
 
 
 def entries(archive: Path, tenant: str) -> pa.Table:
-    """Return the tenant's own list entries as of the last export; see `columns.ENTRY_TYPES`."""
+    """Return the tenant's own list entries as of the last export; see `columns.ENTRY_TYPES`. Raises as `labels`."""
     return _whole(archive, tenant, "lists", ENTRY_TYPES)
 
 
+def whole_problem(archive: Path, tenant: str, name: str) -> str | None:
+    """Return why `labels` or `lists` cannot be read although they are there; None where they can, or are not."""
+    path = _whole_path(archive, tenant, name)
+    if not path.exists():
+        return None
+    about = _about(path)
+    if isinstance(about, str):
+        return about
+    types = LABEL_TYPES if name == "labels" else ENTRY_TYPES
+    held = {field.name: field.type for field in about.schema.to_arrow_schema()}
+    wrong = [column for column, type_ in types.items() if held.get(column) != type_]
+    if wrong:
+        return f"lacks {', '.join(wrong)}, or has it in another type"
+    return _foreign(about, name, tenant) if VERSION_KEY in (about.metadata or {}) else None
+
+
+def _whole_path(archive: Path, tenant: str, name: str) -> Path:
+    return tenant_folder(archive, tenant) / name / f"{name}.parquet"
+
+
 def _whole(archive: Path, tenant: str, name: str, types: Mapping[str, pa.DataType]) -> pa.Table:
-    path = tenant_folder(archive, tenant) / name / f"{name}.parquet"
+    path = _whole_path(archive, tenant, name)
     if not path.is_file():
         raise NotFound(f"the archive {archive} has no {name} of the tenant {tenant!r}: run goodsend archive")
-    return pq.read_table(path, columns=list(types), partitioning=None)
+    problem = whole_problem(archive, tenant, name)
+    if problem is None:
+        try:
+            return pq.read_table(path, columns=list(types), partitioning=None)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            problem = f"is not readable: {printable(str(error).partition(chr(10))[0])}"
+    raise NotFound(f"{path} {problem}: run goodsend archive, which writes it anew")

@@ -119,6 +119,7 @@ class _Table(msgspec.Struct):
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_NAME_HINT = "small letters, digits and underscores, 63 at most"
 
 
 def parse_features(
@@ -197,7 +198,7 @@ class _Reader:
     def read(self, name: str, raw: object) -> "Feature | _Table | list[Problem]":
         """Return the feature; a ratio as its table, because the features it is made of may come later."""
         if not _NAME.fullmatch(name):
-            return [Problem("", f"{name!r} is not a name", "small letters, digits and underscores, 63 at most")]
+            return [Problem("", f"{name!r} is not a name", _NAME_HINT)]
         if not isinstance(raw, Mapping):
             return [Problem("", "is not a table")]
         unknown = [_unknown("field", field, _Table.__struct_fields__) for field in raw if field not in _FIELDS]
@@ -269,6 +270,8 @@ class _Reader:
             if entity not in self._kinds.entities:
                 problems.append(_unknown("entity", entity, self._kinds.entities).at("key"))
                 continue
+            if not _NAME.fullmatch(entity):  # it is a part of a column's name in SQL, which knows no capitals
+                problems.append(Problem("key", f"{entity!r} cannot be a key", f"its name needs {_NAME_HINT}"))
             for kind in table.on:
                 known = self._kinds.kinds.get(kind)
                 if known is not None and all(field.entity != entity for field in known.fields.values()):

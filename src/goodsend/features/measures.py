@@ -91,4 +91,4 @@ def interval(above: float | None, below: float | None) -> tuple[float, float] | 
     """Return the 95 % Wilson interval of a ratio of counts, None where it is no share (above > below, or unknown)."""
     if above is None or below is None or not 0 <= above <= below:
         return None
-    return wilson(above, below)
+    return wilson(float(above), float(below))  # the set path divides floats; whole numbers would round once less

@@ -64,7 +64,7 @@ def parse_groups(files: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Grou
 
 def _check(group: Group) -> list[Problem]:
     problems = []
-    if group.cap is not None and group.cap <= 0:
+    if group.cap is not None and not group.cap > 0:  # NaN neither
         problems.append(Problem("cap", "is not above 0", "leave it out for no cap, or weigh its rules 0"))
     if (group.cap is not None or group.points) and not group.source:
         problems.append(

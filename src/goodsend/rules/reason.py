@@ -47,7 +47,10 @@ def _percent(value: Value) -> str:
 
 
 def _time(value: Value) -> str:
-    return format_time(value) if isinstance(value, int) else _plain(value)
+    try:
+        return format_time(value) if isinstance(value, int) else _plain(value)
+    except OverflowError:  # beyond the years 1 to 9999: any whole number may stand here
+        return _plain(value)
 
 
 FORMS: Mapping[str, Callable[[Value], str]] = {

@@ -28,6 +28,8 @@ Row = Callable[[Facts, Lists], tuple[Value, ...]]
 LABEL_MIN: Micros = MINUTE
 LABEL_MAX: Micros = 365 * DAY
 """How long a label on an entity may last; own starting values: nobody is marked for ever by a rule."""
+WEIGHT_MOST = 1_000_000
+"""Points a rule may add or take at most; own value, far above every threshold."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _SHOWN = 8
 
@@ -107,7 +109,7 @@ def parse_rules(
                 continue
             problems += [problem.at(place) for problem in _check_name(id_) + _check_references(table, references)]
             rules[id_] = (place, _rule(id_, table))
-    return rules, problems
+    return rules, problems + _check_capitals(rules)
 
 
 def _rule(id_: str, table: _RuleTable) -> Rule:
@@ -158,6 +160,18 @@ def _lasts(table: _LabelTable) -> Micros | None:
     return length if LABEL_MIN <= length <= LABEL_MAX else None
 
 
+def _check_capitals(rules: Mapping[str, tuple[str, Rule]]) -> list[Problem]:
+    """SQL does not tell `Big` from `big`: each rule is a column there."""
+    problems = []
+    first: dict[str, str] = {}
+    for id_, (place, _) in rules.items():
+        other = first.setdefault(id_.lower(), id_)
+        if other != id_:
+            hint = "give it another id, or the very same one to replace that rule"
+            problems.append(Problem(place, f"differs from the rule {other!r} in capitals alone", hint))
+    return problems
+
+
 def _check_name(id_: str) -> list[Problem]:
     if _NAME.fullmatch(id_):
         return []
@@ -182,6 +196,8 @@ def _check_labels(table: _RuleTable, entities: Mapping[str, frozenset[str]]) -> 
 
 def _check_references(table: _RuleTable, references: References) -> list[Problem]:
     problems = []
+    if not abs(table.weight) <= WEIGHT_MOST:  # NaN neither
+        problems.append(Problem("weight", f"is not between {-WEIGHT_MOST:,} and {WEIGHT_MOST:,}", "points, such as 20"))
     if table.policy not in references.policies:
         problems.append(_unknown("policy", table.policy, references.policies))
     problems += [_unknown("kind", kind, references.kinds).at("on") for kind in table.on if kind not in references.kinds]
