@@ -365,9 +365,9 @@ def slow_writes(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     gate = threading.Event()
     honest = log.append
 
-    def append(connection: Connection, tenant: str, rows: Sequence[log.LogRow], now: Micros) -> None:
+    def append(connection: Connection, tenant: str, rows: Sequence[log.LogRow], now: Micros, *more: Any) -> None:
         assert gate.wait(20)
-        honest(connection, tenant, rows, now)
+        honest(connection, tenant, rows, now, *more)
 
     monkeypatch.setattr(log, "append", append)
     return gate
@@ -382,9 +382,9 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of events in the order in which they are judged, again or not."""
     seen: list[str] = []
 
-    def noting(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Outcome:
+    def noting(arrived: Arrived, known: Known, windows: Windows, pack: Pack, *more: Any) -> Outcome:
         seen.append(arrived.event.id)
-        return process(arrived, known, windows, pack)
+        return process(arrived, known, windows, pack, *more)
 
     monkeypatch.setattr(batch, "process", noting)
     return seen
@@ -738,8 +738,8 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Ids of events that cannot be judged: `process` breaks after it has touched the windows."""
     ids: set[str] = set()
 
-    def breaking(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Outcome:
-        outcome = process(arrived, known, windows, pack)
+    def breaking(arrived: Arrived, known: Known, windows: Windows, pack: Pack, *more: Any) -> Outcome:
+        outcome = process(arrived, known, windows, pack, *more)
         if arrived.event.id in ids:
             raise ZeroDivisionError(arrived.event.id)
         return outcome
@@ -796,8 +796,8 @@ def test_an_event_that_cannot_be_written_harms_no_other(
 ) -> None:
     """The database refuses one row; that item is rejected, the others are accepted."""
 
-    def append(connection: Connection, tenant: str, rows: Sequence[log.LogRow], now: Micros) -> None:
-        log_append(connection, tenant, rows, now)
+    def append(connection: Connection, tenant: str, rows: Sequence[log.LogRow], now: Micros, *more: Any) -> None:
+        log_append(connection, tenant, rows, now, *more)
         if any(row.event.id == "bad" for row in rows):
             connection.execute("SELECT 1 / 0")
 
@@ -819,10 +819,10 @@ def test_a_row_beyond_a_limit_is_the_events_fault(engine: Engine, tenant: str, m
     """PostgreSQL calls it an operational error; saying "away, send it again" would block everything behind it."""
     honest = log.append
 
-    def append(connection: Connection, of: str, rows: Sequence[log.LogRow], now: Micros) -> None:
+    def append(connection: Connection, of: str, rows: Sequence[log.LogRow], now: Micros, *more: Any) -> None:
         if any(row.event.id == "bad" for row in rows):
             raise psycopg.errors.ProgramLimitExceeded("index row size exceeds the maximum")
-        honest(connection, of, rows, now)
+        honest(connection, of, rows, now, *more)
 
     monkeypatch.setattr(log, "append", append)
     answers = engine.submit(tenant, [item("good"), item("bad")]).result(30)

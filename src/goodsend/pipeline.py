@@ -94,8 +94,20 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def entities_of(event: Event, pack: Pack) -> dict[str, str]:
     """Return the keys this event carries, by entity type."""
-    fields = pack.entity_fields.get(event.kind, {})
-    return {entity: str(value) for entity, field in fields.items() if (value := event.data.get(field)) is not None}
+    found: dict[str, str] = {}
+    fields = pack.entity_fields.get(event.kind)
+    if fields is not None:
+        get = event.data.get
+        for entity, field in fields.items():
+            value = get(field)
+            if value is not None:
+                found[entity] = value if value.__class__ is str else str(value)
+    return found
+
+
+def versions_of(pack: Pack) -> dict[str, str]:
+    """Return what takes part in a decision, lists aside, with its version."""
+    return {"pack": pack.version, "engine": __version__} | {f"m.{m.name}": m.version for m in pack.models}
 
 
 def event_columns(event: Event) -> Facts:
@@ -109,10 +121,22 @@ def event_columns(event: Event) -> Facts:
     return facts
 
 
-def process(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Outcome:
-    """Judge one event as known now; the caller passes `known.learn` the outcome before the next event."""
+def process(
+    arrived: Arrived,
+    known: Known,
+    windows: Windows,
+    pack: Pack,
+    entities: Mapping[str, str] | None = None,
+    versions: dict[str, str] | None = None,
+) -> Outcome:
+    """
+    Judge one event as known now; the caller passes `known.learn` the outcome before the next event.
+
+    `entities` and `versions` are those of `entities_of` and `versions_of`, for who has them at hand.
+    """
     event = arrived.event
-    entities = entities_of(event, pack)
+    if entities is None:
+        entities = entities_of(event, pack)
     account = entities.get("account")
     content = arrived.content or known.contents.get(event.content or "")
 
@@ -140,7 +164,7 @@ def process(arrived: Arrived, known: Known, windows: Windows, pack: Pack) -> Out
         thresholds=pack.thresholds,
         actions=pack.actions,
         entities=entities,
-        versions={"pack": pack.version, "engine": __version__} | {f"m.{m.name}": m.version for m in pack.models},
+        versions=versions_of(pack) if versions is None else versions,
         late=late,
         groups=pack.ruleset.groups,
         asked=known.asked,

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goodsend.kit.clock import DAY
+from goodsend.rules.model import Verdict
 from goodsend.store import log
 from goodsend.store.connection import Connection, connect
 from goodsend.store.jsonable import KEY_CHARS, clean, encode, key
@@ -100,6 +101,31 @@ def test_no_text_breaks_a_batch(connection: Connection, texts: list[str]) -> Non
             read += [event for _, event in log.tail(connection, "nasty")]
 
     assert [event.data[clean(value)] for event in read] == [clean(value)] * 2
+
+
+def test_both_ways_in_write_the_same(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copied or inserted, every column of every table holds the same."""
+    events = [
+        make_event(id="a", kind="k" * 600, data={"account": "ü" * 700, "n": -(2**63), "x": 0.1}),
+        make_event(id="b\0", at=-1, channel=None, content="sha256:1", data={"account": "acc_1"}),
+        make_event(id="c", at=NOW - 300 * DAY, data={"text": "\ud800\\u0000", "ok": None, "many": ("x", "y")}),
+    ]
+    hits = (make_hit(), make_hit(rule="second"), make_hit(rule="quiet", acts=False))
+    written = []
+    for few in (0, 10):
+        monkeypatch.setattr(log, "FEW", few)
+        log_events(connection, *events, hits=hits, severity=3, points=0.3, verdict=Verdict.HOLD)
+        log_events(connection, make_event(id="d", data={}))
+        written.append(
+            [
+                connection.execute(f"SELECT * FROM {table} ORDER BY arrival").fetchall()
+                for table in ("event_key", "event", "fact", "decision")
+            ]
+        )
+        connection.rollback()
+
+    assert [len(rows) for rows in written[0]] == [4] * 4
+    assert written[0] == written[1]
 
 
 def test_plain_text_is_not_changed() -> None:

@@ -24,7 +24,7 @@ from goodsend.handle.model import Answer, Part, Unjudged
 from goodsend.kit.clock import Micros
 from goodsend.kit.errors import Rejection
 from goodsend.pack import Pack
-from goodsend.pipeline import Known, Outcome, entities_of, process
+from goodsend.pipeline import Known, Outcome, entities_of, process, versions_of
 from goodsend.store import accounts, casework, contents, entity_labels, log
 from goodsend.store.connection import Asked, Connection
 from goodsend.store.jsonable import encode
@@ -39,7 +39,7 @@ class Batch(msgspec.Struct, eq=False):
     """
     Parts of submissions, read. `hashes` are body hashes by event id, `fresh` new events by id in order, `repeats` ids
     seen before, `refused` rejections of ids used for something else, by the identity of the Arrived. `marked` are the
-    entities whose labels are looked for, `known` what the batch was judged by.
+    entities whose labels are looked for, `known` what the batch was judged by, `copies` its rows of the log made ahead.
     """
 
     tenant: str
@@ -64,6 +64,7 @@ class Batch(msgspec.Struct, eq=False):
     times: set[Micros] = set()
     marked: set[tuple[str, str]] = set()
     known: Known | None = None
+    copies: log.Copies | None = None
 
     @property
     def events(self) -> int:
@@ -151,18 +152,21 @@ def sort_out(batch: Batch, before: Batch | None) -> None:
 
 def name_entities(batch: Batch) -> None:
     """Note which entities the events name, whether new or not: asking for a few too many costs less than waiting."""
-    pack, about = batch.pack, batch.pack.triage.all_subjects
+    pack, about, labelled = batch.pack, batch.pack.triage.all_subjects, batch.pack.labelled
     for items in batch.read:
         for item in items:
             if isinstance(item, Arrived):
                 batch.times.add(item.event.at)
-                named = batch.entities[item.event.id] = entities_of(item.event, pack)
-                if pack.labelled:
-                    batch.marked.update([pair for pair in named.items() if pair[0] in pack.labelled])
+                named = entities_of(item.event, pack)
+                batch.entities.setdefault(item.event.id, named)  # of items with one id only the first can be new
                 account = named.get("account")
                 if account is not None:
                     batch.holders.add(account)
-                batch.subjects.update([pair for pair in named.items() if pair[0] in about])
+                for pair in named.items():
+                    if pair[0] in about:
+                        batch.subjects.add(pair)
+                    if pair[0] in labelled:
+                        batch.marked.add(pair)
 
 
 def ask_known(connection: Connection, batch: Batch, *, locked: bool) -> Asked[Known]:
@@ -215,32 +219,43 @@ def judge(batch: Batch, known: Known, memory: Memory) -> None:
     _remember(batch, known)
     batch.first_arrival = memory.arrival + 1
     broken: set[str] = set()
-    windows, pack = memory.windows, batch.pack
+    windows, pack, entities = memory.windows, batch.pack, batch.entities
+    versions = versions_of(pack) | {"lists": str(batch.lists_at)}
     for event_id, arrived in batch.fresh.items():
         memory.uncommitted += 1
         try:
-            outcome = process(arrived, known, windows, pack)
+            outcome = process(arrived, known, windows, pack, entities[event_id], versions)
         except Exception:  # noqa: BLE001 - one event that breaks must not stop the others
             _LOG.exception("an event of tenant %s could not be judged", batch.tenant)
             broken.add(event_id)
             continue
         known.learn(outcome)
-        outcome.decision.versions["lists"] = str(batch.lists_at)
         batch.outcomes[event_id] = outcome
     if broken:
         raise Unjudged(frozenset(broken))
     memory.arrival += len(batch.outcomes)
+    if len(batch.outcomes) > log.FEW:
+        batch.copies = log.copies_of(batch.tenant, rows_of(batch), batch.now)
+
+
+def rows_of(batch: Batch) -> list[log.LogRow]:
+    """Return a judged batch as rows of the log."""
+    return [
+        log.LogRow(arrival, outcome.event, batch.hashes[event_id], outcome.facts, outcome.decision)
+        for arrival, (event_id, outcome) in enumerate(batch.outcomes.items(), batch.first_arrival)
+    ]
 
 
 def judge_again(batch: Batch, known: Known) -> None:
     """Judge the same events by what is known now. Their features stay: windows know nothing of cases and standings."""
     _remember(batch, known)
+    batch.copies = None
     seen = _Seen(batch.outcomes)
+    versions = versions_of(batch.pack) | {"lists": str(batch.lists_at)}
     for event_id, arrived in batch.fresh.items():
         seen.now = event_id
-        outcome = process(arrived, known, cast(Windows, seen), batch.pack)
+        outcome = process(arrived, known, cast(Windows, seen), batch.pack, batch.entities[event_id], versions)
         known.learn(outcome)
-        outcome.decision.versions["lists"] = str(batch.lists_at)
         batch.outcomes[event_id] = outcome
 
 

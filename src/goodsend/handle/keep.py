@@ -13,7 +13,7 @@ import msgspec
 from goodsend.cases.model import OpenCase
 from goodsend.decisions.breaker import Counted, limits_of
 from goodsend.decisions.model import Action, Decision
-from goodsend.handle.batch import Batch, answers_of, ask_known, judge_again, still_holds
+from goodsend.handle.batch import Batch, answers_of, ask_known, judge_again, rows_of, still_holds
 from goodsend.handle.model import Answer
 from goodsend.outreach.model import Notice
 from goodsend.pack import Pack
@@ -71,10 +71,7 @@ def _fresh(pool: Pool) -> Iterator[Connection]:
 
 
 def _keep(connection: Connection, batch: Batch, *, is_sure: bool = False) -> list[list[Answer]]:
-    rows = [
-        log.LogRow(batch.first_arrival + number, outcome.event, batch.hashes[event_id], outcome.facts, outcome.decision)
-        for number, (event_id, outcome) in enumerate(batch.outcomes.items())
-    ]
+    rows = rows_of(batch)
     # Before any pipeline: what alters a table makes the driver forget what it has prepared, also what is on its way.
     ensure_days(connection, {date_of(row.event.at) for row in rows})
     if len(rows) > log.FEW:
@@ -82,7 +79,7 @@ def _keep(connection: Connection, batch: Batch, *, is_sure: bool = False) -> lis
             with connection.pipeline():
                 asked = _ask_again(connection, batch)
                 _check(batch, *asked)
-        log.append(connection, batch.tenant, rows, batch.now)
+        log.append(connection, batch.tenant, rows, batch.now, batch.copies)
         with connection.pipeline():
             _apply(connection, batch)
     elif rows:

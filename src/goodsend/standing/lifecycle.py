@@ -57,12 +57,15 @@ class Step(msgspec.Struct, frozen=True):
     reason: str
 
 
+_Tried = tuple[tuple[Step, ...], Callable[[Facts, Lists], tuple[Value, ...]]]
+
+
 class Lifecycle(msgspec.Struct, frozen=True):
-    """The states, and per event kind the steps with one generated function that judges them all."""
+    """The states; by kind of event and standing the steps that may be taken, with one function that judges them all."""
 
     states: dict[str, State]
     steps: tuple[Step, ...]
-    by_kind: dict[str, tuple[tuple[Step, ...], Callable[[Facts, Lists], tuple[Value, ...]]]]
+    by_place: dict[tuple[str, str], _Tried]
 
 
 def parse_lifecycle(
@@ -98,12 +101,22 @@ def parse_lifecycle(
             problems += [problem.at(f"{place}: reason") for problem in check_template(table.reason, scope)]
             step = Step(frozenset(table.from_), table.to, table.when, table.reason)
             steps.append((step, frozenset(table.on), found))
-    by_kind = {}
+    by_place: dict[tuple[str, str], _Tried] = {}
+    rows: dict[tuple[int, ...], _Tried] = {}
     for kind in kinds:
-        tried = [(step, found) for step, on, found in steps if not on or kind in on]
-        row = build_row({str(number): found for number, (_, found) in enumerate(tried)})
-        by_kind[kind] = (tuple(step for step, _ in tried), row)
-    return Lifecycle(states, tuple(step for step, _, _ in steps), by_kind), problems
+        for standing in STANDINGS:
+            chosen = tuple(
+                number
+                for number, (step, on, _) in enumerate(steps)
+                if standing in step.before and (not on or kind in on)
+            )
+            if not chosen:
+                continue
+            if chosen not in rows:
+                row = build_row({str(number): steps[number][2] for number in chosen})
+                rows[chosen] = tuple(steps[number][0] for number in chosen), row
+            by_place[kind, standing] = rows[chosen]
+    return Lifecycle(states, tuple(step for step, _, _ in steps), by_place), problems
 
 
 def next_move(
@@ -123,16 +136,18 @@ def next_move(
     if decision.account is None:
         return None
     implied = [(STANDINGS.index(kind.standing), action) for action in decision.actions
-               if (kind := actions[action.name]).standing is not None]  # fmt: skip
+               if (kind := actions[action.name]).standing is not None] if decision.actions else ()  # fmt: skip
     if implied:
         rank, action = max(implied, key=lambda found: found[0])
         if rank > STANDINGS.index(standing):
             because = next(hit.reason for hit in decision.hits if hit.rule in action.because)
             return Move(decision.account, standing, STANDINGS[rank], decision.at, because, decision.id)
-    steps, row = lifecycle.by_kind.get(decision.kind, ((), None))
-    if row is None:
+    tried = lifecycle.by_place.get((decision.kind, standing))
+    if tried is None:
         return None
-    for step, truth in zip(steps, row(facts, lists), strict=True):
-        if truth is True and standing in step.before:
-            return Move(decision.account, standing, step.after, decision.at, fill(step.reason, facts), decision.id)
-    return None
+    steps, row = tried
+    truths = row(facts, lists)
+    if True not in truths:
+        return None
+    step = steps[truths.index(True)]
+    return Move(decision.account, standing, step.after, decision.at, fill(step.reason, facts), decision.id)

@@ -45,16 +45,24 @@ def optional_key(text: str | None) -> str | None:
     return None if text is None else key(text)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def encode(value: object) -> Json:
     """Return a value as JSON that `jsonb` takes."""
+    return Json(json_bytes(value))
+
+
+def json_bytes(value: object) -> bytes:
+    """Return what `encode` does as plain bytes."""
     try:
-        raw = msgspec.json.encode(value)
+        raw = _encode(value)
     except UnicodeEncodeError:
-        return Json(msgspec.json.encode(_cleaned(msgspec.to_builtins(value))))
+        return _encode(_cleaned(msgspec.to_builtins(value)))
     if b"\\u0000" in raw:
         # Also true of a backslash followed by u0000 as plain text, where cleaning changes nothing.
-        return Json(msgspec.json.encode(_cleaned(msgspec.to_builtins(value))))
-    return Json(raw)
+        return _encode(_cleaned(msgspec.to_builtins(value)))
+    return raw
 
 
 def _cleaned(value: Any) -> Any:
