@@ -1,9 +1,12 @@
 """A backtest says what its counts say, goes on where it was ended, and never guesses about what it could not read."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from goodsend.archive.backtest import Ask, backtest, chosen, features_needed, forget, key_of
@@ -12,10 +15,13 @@ from goodsend.archive.judge import Span
 from goodsend.archive.past import account_labels, open_past
 from goodsend.archive.prove import ALL_TIME
 from goodsend.archive.stream import LATE_HORIZON, START, TENANT, Played, make_items, make_pack, play
+from goodsend.events.model import Arrived
+from goodsend.features.compute import Windows
 from goodsend.features.definitions import Aggregate
 from goodsend.kit.clock import DAY
 from goodsend.kit.errors import Misconfigured
 from goodsend.pack import FUNCTIONS, Pack
+from goodsend.pipeline import Known, process
 from goodsend.reports.backtest import Report
 from goodsend.rules.model import Verdict
 from goodsend.rules.ruleset import Ruleset, compile_rules
@@ -233,3 +239,23 @@ def test_as_if_on_time_is_another_question(duckdb_engine: SqlEngine, archive: Pa
 
     assert on_time.on_time
     assert {rule.id: rule.hits for rule in known.rules} != {rule.id: rule.hits for rule in on_time.rules}
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 150))
+def test_as_if_on_time_is_the_row_path_in_order_of_time(duckdb_engine: SqlEngine, seed: int, count: int) -> None:
+    """Against brute force: what had arrived, put into order of time, judged again event by event."""
+    arrived = [one.outcome.event for one in play(PACK, make_items(seed, count), now=START + 40 * DAY)]
+    order = sorted(range(len(arrived)), key=lambda number: (arrived[number].at, number))
+    windows = Windows(PACK.plan, LATE_HORIZON, PACK.list_values)
+    hits: dict[str, int] = dict.fromkeys(PACK.ruleset.rules, 0)
+    for number in order:
+        outcome = process(Arrived(arrived[number]), Known(PACK.list_values), windows, PACK)
+        for hit in outcome.decision.hits:
+            hits[hit.rule] += 1
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "archive"
+        make_archive(archive, TENANT, list(play(PACK, make_items(seed, count), now=START + 40 * DAY)), PACK)
+        report = tried(duckdb_engine, archive, on_time=True)
+
+    assert {rule.id: rule.hits for rule in report.rules} == hits

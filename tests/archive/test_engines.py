@@ -1,6 +1,7 @@
 """What every SQL engine promises, held by each: DuckDB, a Spark cluster, Sail."""
 
 import _thread
+import os
 import signal
 import threading
 import time
@@ -17,9 +18,9 @@ from sqlglot import parse_one
 from goodsend.archive.engines.duck import DuckDB
 from goodsend.archive.engines.model import Cancelled, SqlEngine
 from goodsend.archive.engines.open import open_engine
-from goodsend.archive.engines.processes import LocalCluster
+from goodsend.archive.engines.processes import LocalCluster, java_problem
 from goodsend.archive.engines.spark import SparkConnect
-from goodsend.expr.sql.model import Step
+from goodsend.expr.sql.model import Dialect, Step
 from goodsend.facts import FactType, Value
 from goodsend.kit.errors import Misconfigured, Retryable
 from tests.engines import ENGINES
@@ -310,6 +311,25 @@ def test_engines_by_name(tmp_path: Path) -> None:
         assert engine.name == "duckdb"
     with pytest.raises(Misconfigured, match=r"'flink' is not an engine; known: duckdb, sail, sc://"):
         open_engine("flink")
+
+
+def test_a_spark_master_by_name(tmp_path: Path) -> None:
+    """
+    `spark://…` starts a Connect server for that master, which ends with the engine and leaves nothing.
+
+    On a cluster of its own: the session of the other tests holds every core of theirs.
+    """
+    problem = java_problem()
+    if problem is not None and os.environ.get("GOODSEND_ENGINES") != "all":
+        pytest.skip(problem)
+    cluster = LocalCluster(tmp_path / "cluster", workers=1)
+    try:
+        with open_engine(cluster.master, folder=tmp_path / "scratch") as engine:
+            assert (engine.name, engine.dialect) == ("spark", Dialect.SPARK)
+            assert engine.table("SELECT sum(id) AS s FROM range(1000)").to_pylist() == [{"s": 499_500}]
+        assert list((tmp_path / "scratch").iterdir()) == []
+    finally:
+        cluster.close()
 
 
 def test_nobody_answers() -> None:

@@ -22,6 +22,7 @@ from goodsend.expr.sql.pieces import (
     integer,
     null_if_zero,
     number,
+    one_zero,
     paren,
     try_cast,
 )
@@ -110,17 +111,17 @@ def _raw(node: Node, write: Written, dialect: Dialect) -> exp.Expression:
         return write(node)
     left = _raw(node.left, write, dialect)
     if node.op in ("/", "%"):
-        return _divided(node.op, left, _divisor(node.right, write), dialect)
+        return _divided(node.op, left, _divisor(node.right, write, dialect), dialect)
     right = _raw(node.right, write, dialect)
     if dialect is Dialect.BIGQUERY:
         return call(_BIGQUERY[node.op], left, right)
     return binary(_KIND[node.op], left, right)
 
 
-def _divisor(node: Node, write: Written) -> exp.Expression:
+def _divisor(node: Node, write: Written, dialect: Dialect) -> exp.Expression:
     """Return a divisor, NULL where it is zero; finite, because a number divided by infinity would be zero."""
     made = write(node)
-    return made if isinstance(node, Literal) and node.value else null_if_zero(made)
+    return made if isinstance(node, Literal) and node.value else null_if_zero(one_zero(made, dialect))
 
 
 def _divided(op: str, left: exp.Expression, right: exp.Expression, dialect: Dialect) -> exp.Expression:

@@ -16,6 +16,7 @@ from goodsend.expr.sql.pieces import (
     integer,
     is_null,
     number,
+    one_zero,
     try_cast,
 )
 from goodsend.facts import FactType
@@ -103,6 +104,8 @@ def _coalesce(site: Site) -> exp.Expression:
 def _nullif(site: Site) -> exp.Expression | None:
     if site.type_of(0) is FactType.TEXTS and site.dialect is Dialect.BIGQUERY:
         return None
+    if site.type_of(0) is FactType.NUMBER:
+        return call("NULLIF", *(one_zero(arg, site.dialect) for arg in site.args))
     return call("NULLIF", *site.args)
 
 

@@ -166,6 +166,11 @@ def array(parts: Iterable[exp.Expression]) -> exp.Expression:
     return exp.Array(expressions=list(parts))
 
 
+def one_zero(written: exp.Expression, dialect: Dialect) -> exp.Expression:
+    """Return the DOUBLE with -0.0 as 0.0 where NULLIF would tell them apart: Sail's does, its `=` does not."""
+    return binary(exp.Add, written, number(0.0)) if dialect is Dialect.SPARK else written
+
+
 def null_if_zero(written: exp.Expression) -> exp.Expression:
     """Return the number, NULL where it is zero."""
     return call("NULLIF", written, exp.Literal.number(0))
