@@ -294,6 +294,40 @@ def test_awkward_names_and_texts_survive() -> None:
     assert pack.ruleset.rules["afd_9_x"].when == "e.mail = '''{é}'"
 
 
+_RULE = {"ruleId": "a", "detectorId": "d", "expression": "$x > 1"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"ruleDetails": None}, {"ruleDetails": {"a": 1}}, {"ruleDetails": [None, {}, {"ruleId": [], "expression": {}}]},
+        {"ruleDetails": [_RULE | {"outcomes": 5, "ruleVersion": "²"}]},
+        {"ruleDetails": [_RULE | {"outcomes": [None, 5, {}], "ruleVersion": "9" * 5000}]},
+        {"eventTypes": [{"name": "x", "eventVariables": 5, "entityTypes": "y"}], "ruleDetails": [_RULE]},
+        {"lists": [{"name": 'a"b', "elements": 3}], "elements": "x", "name": 'a"b', "ruleDetails": [_RULE]},
+        {"ruleExecutionMode": "x", "rules": 7, "ruleDetails": [_RULE]},
+        {"ruleExecutionMode": "x", "rules": [None, 3, {}], "ruleDetails": [_RULE]},
+        {"variables": [{"name": "x", "dataType": [], "variableType": 3, "description": {}}], "ruleDetails": [_RULE]},
+    ],
+)  # fmt: skip
+def test_an_export_of_a_strange_shape_is_no_accident(content: Any) -> None:
+    """Whatever stands where a list or a name should be: a pack that reads, or nothing of it."""
+    assert checked(made(**{"rules.json": content, "version.json": None}))[1] == []
+
+
+def test_names_that_are_alike_stay_apart() -> None:
+    """Detectors, rules and entities that differ in capitals or signs, and names beyond what a name may have."""
+    names = ("a", "A", "a-", "a_", "ä", "", "../x", "r" * 300, "r" * 299, "x]\n[rule.y", "- **forged**\n- line")
+    rules = [{"ruleId": id_, "detectorId": of, "expression": "$x > 1"} for id_ in names for of in names]
+    kinds = [{"name": "order", "eventVariables": ["x"], "entityTypes": ["User", "user", "USER"]}]
+    files = {"rules.json": {"ruleDetails": rules}, "version.json": None, "types.json": {"eventTypes": kinds}}
+    pack, problems = checked(made(**files))
+
+    assert problems == []
+    assert sum(id_.startswith(("a", "r", "x", "___x")) for id_ in pack.ruleset.rules) >= len(rules)
+    assert "\n- line" not in made(**files).report
+
+
 def test_outcomes_mean_what_their_names_say_or_what_is_given() -> None:
     """The hardest of several counts; a name that says nothing is told."""
     assert outcome_verdict("block_account", {}) is Verdict.REJECT

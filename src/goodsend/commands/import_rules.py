@@ -40,7 +40,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if not export.rules:
         raise Misconfigured(f"{options.export} holds no rules: export the answer of get_rules")
     below = load_pack(settings.packs)
-    known = Known(below.catalog, set(below.ruleset.rules), set(below.lists), set(below.kinds.entities))
+    known = Known(
+        below.catalog, set(below.ruleset.rules), set(below.lists), set(below.kinds.entities), set(below.ruleset.groups)
+    )  # fmt: skip
     made = build(export, known, mode=Mode(options.mode), verdicts=_verdicts(options.outcome))
     _write(out, made.files | {REPORT: made.report})
     pack, problems = read_pack([*settings.packs, out])

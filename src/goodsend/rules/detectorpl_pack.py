@@ -17,7 +17,7 @@ import msgspec
 from goodsend.expr.model import Expression
 from goodsend.expr.nodes import Literal, Name, walk
 from goodsend.facts import Catalog, Facts, FactType, Value
-from goodsend.kit.text import shorten
+from goodsend.kit.text import printable, shorten
 from goodsend.rules.detectorpl_convert import DATA_TYPES, SCORE, Column, Conversion, Refused, convert
 from goodsend.rules.model import Mode, Verdict
 
@@ -35,6 +35,10 @@ OUTCOMES = (
 """What the names of outcomes usually mean, by how they begin; a name of a person's own can be given."""
 _PERSONAL = ("EMAIL", "IP_ADDRESS", "PHONE", "BILLING", "SHIPPING", "FINGERPRINT", "SESSION", "CARD", "USERAGENT")
 _CASE_VALUES = 6
+_NAME_CHARS = 50
+"""So that a name has room for what makes it unlike others."""
+_DIGITS = 19
+_LINE_CHARS = 600
 
 
 class Export(msgspec.Struct):
@@ -49,12 +53,13 @@ class Export(msgspec.Struct):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What stands below the new pack: columns with their types, and names of rules, lists and entities."""
+    """What stands below the new pack: columns with their types, and names of rules, lists, entities and groups."""
 
     catalog: Catalog
     rules: Collection[str] = ()
     lists: Collection[str] = ()
     entities: Collection[str] = ()
+    groups: Collection[str] = ()
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -83,7 +88,7 @@ def _take(export: Export, file: str, part: Any) -> bool:
     before = len(part)
     stem = file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     rules = part.get("ruleDetails", [part] if "expression" in part and "ruleId" in part else [])
-    export.rules += [rule for rule in rules if isinstance(rule, dict)]
+    export.rules += [rule for rule in _items(rules) if isinstance(rule, dict)]
     _named(export.variables, part.get("variables"))
     _named(export.event_types, part.get("eventTypes"))
     _named(export.detectors, part.get("detectors"), "detectorId")
@@ -91,7 +96,7 @@ def _take(export: Export, file: str, part: Any) -> bool:
     if "elements" in part:
         name = str(part.get("name") or stem)
         entry = export.lists.setdefault(name, {"name": name})
-        entry["elements"] = [*entry.get("elements", []), *part["elements"]]
+        entry["elements"] = [*_items(entry.get("elements")), *_items(part["elements"])]
     if "ruleExecutionMode" in part and "rules" in part:
         export.versions.append(part)
     known = {"ruleDetails", "variables", "eventTypes", "detectors", "lists", "elements", "outcomes", "expression"}
@@ -99,9 +104,14 @@ def _take(export: Export, file: str, part: Any) -> bool:
 
 
 def _named(into: dict[str, dict[str, Any]], items: Any, key: str = "name") -> None:
-    for item in items if isinstance(items, list) else []:
+    for item in _items(items):
         if isinstance(item, dict) and isinstance(item.get(key), str):
             into[item[key]] = into.get(item[key], {}) | item
+
+
+def _items(value: Any) -> list[Any]:
+    """Return a list as it is, and nothing for anything else: what comes in may be of any shape."""
+    return value if isinstance(value, list) else []
 
 
 def outcome_verdict(name: str, given: Mapping[str, Verdict]) -> Verdict | None:
@@ -134,8 +144,10 @@ class _Builder:
             for name, variable in export.variables.items()
         }
         lists, kinds = set(known.lists), set[str]()
-        self.names = set(known.rules)
+        self.names = {name.lower() for name in known.rules}  # ids may not differ in capitals alone
         self.lists = {name: _free(_word(name), lists) for name in export.lists}
+        self.group_names = set(known.groups)
+        self.groups: dict[str, str] = {}
         self.kinds = {name: f"{_free(_word(name), kinds)}.evaluated" for name in export.event_types}
         self.kinds = self.kinds or {"": "imported.evaluated"}
         self.used: dict[str, dict[str, Column]] = {}
@@ -161,6 +173,7 @@ class _Builder:
         for order, rule in enumerate(self.chosen(), 1):
             detectors.setdefault(str(rule.get("detectorId", "imported")), []).append((rule, order))
         for detector, rules in detectors.items():
+            self.groups[detector] = _free(_word(detector), self.group_names)
             tables += [self.group(detector), *(self.rule(detector, rule, order) for rule, order in rules)]
         files = {
             "pack.toml": f'name = "imported"\ndoc = {_text("Rules and lists of Amazon Fraud Detector.")}\n',
@@ -185,12 +198,14 @@ class _Builder:
             by_detector[str(version.get("detectorId"))] = version
         named: list[dict[str, Any]] = []
         for detector, version in by_detector.items():
-            for asked in version["rules"]:
+            for asked in _items(version["rules"]):
+                if not isinstance(asked, dict):
+                    continue
                 key = (detector, str(asked.get("ruleId")), str(asked.get("ruleVersion")))
                 if key in every:
                     named.append(every[key])
                 else:
-                    self.refusals.append(f"{key[1]} version {key[2]} of {detector}: the export lacks its expression")
+                    self.refusals.append(f"{_line(' '.join(key[1:]))} of {_line(detector)}: the export lacks its expression")
         left = [rule for (detector, _), rule in latest.items() if detector not in by_detector]
         return [*named, *left]
 
@@ -200,7 +215,7 @@ class _Builder:
         if not modes:
             self.lines.append(f"{detector}: no detector version in the export; first match is taken, its default")
         match = "first" if first else "all"
-        return f'[group.{_word(detector)}]\ndoc = {_text(f"Rules of the detector {detector}.")}\nmatch = "{match}"\n'
+        return f'[group.{self.groups[detector]}]\ndoc = {_text(f"Rules of the detector {detector}.")}\nmatch = "{match}"\n'
 
     def kind_of(self, detector: str) -> str:
         named = str(self.export.detectors.get(detector, {}).get("eventTypeName", ""))
@@ -213,7 +228,7 @@ class _Builder:
         text = str(rule.get("expression", ""))
         found = convert(text, self.columns, self.lists, self.guess)
         if isinstance(found, Refused):
-            self.refusals.append(f"{id_}: {found.reason}\n  `{shorten(' '.join(text.split()), 300)}`")
+            self.refusals.append(f"{_line(id_)}: {_line(found.reason)}\n  `{shorten(' '.join(text.split()), 300)}`")
             return ""
         self.converted += 1
         kind = self.kind_of(detector)
@@ -225,14 +240,14 @@ class _Builder:
                 f"{id_}: reads the model score {', '.join(scores)}, here a field of the event: send it along, or write "
                 "m.<model> once a model of yours takes its place"
             )
-        verdict = self.verdict(id_, rule.get("outcomes") or [])
+        verdict = self.verdict(id_, _items(rule.get("outcomes")))
         name = _free(_word(id_), self.names)
         doc = str(rule.get("description") or f"Imported from {detector}: {id_}.")
         lines = [
             f"[rule.{name}]", f"doc = {_text(doc)}", f"owner = {_text(self.owner)}", f'policy = "{POLICY}"',
             f"severity = {_SEVERITY[verdict]}", f"on = [{_text(kind)}]", f"when = {_text(found.sql)}",
             f'verdict = "{verdict.value}"', f"reason = {_text(_plain(doc))}", f'mode = "{self.mode.value}"',
-            f"group = {_text(_word(detector))}", f"order = {order}",
+            f"group = {_text(self.groups[detector])}", f"order = {order}",
             f"source = {_text(f'Amazon Fraud Detector, detector {detector}, rule {id_}: {text}')}",
         ]  # fmt: skip
         values = {self.lists[there]: frozenset(_elements(entry)) for there, entry in self.export.lists.items()}
@@ -253,11 +268,11 @@ class _Builder:
 
     def kinds_file(self) -> str:
         types = self.export.event_types or {"": {"eventVariables": list(self.columns)}}
-        named = sorted({str(entity) for one in types.values() for entity in one.get("entityTypes", [])})
+        named = sorted({str(entity) for one in types.values() for entity in _items(one.get("entityTypes"))})
         parts = []
-        new = [entity for entity in named if _word(entity) not in self.known.entities]
+        new = {_word(entity): entity for entity in named if _word(entity) not in self.known.entities}
         if new:
-            lines = [f"{_word(entity)} = {_text(f'imported entity type {entity}')}" for entity in new]
+            lines = [f"{word} = {_text(f'imported entity type {entity}')}" for word, entity in new.items()]
             parts.append("\n".join(["[entities]", *lines, ""]))
         for name, one in types.items():
             kind = self.kinds[name]
@@ -266,12 +281,12 @@ class _Builder:
             lines.append(f'[kind."{kind}".fields]')
             fields = {
                 self.columns[v].name[2:]: _field(self.columns[v], v, self.export.variables.get(v, {}))
-                for v in map(str, one.get("eventVariables", []))
+                for v in map(str, _items(one.get("eventVariables")))
                 if v in self.columns
             }
             for variable, column in self.used.get(kind, {}).items():
                 fields.setdefault(column.name[2:], _field(column, variable, self.export.variables.get(variable, {})))
-            for entity in map(str, one.get("entityTypes", [])):
+            for entity in map(str, _items(one.get("entityTypes"))):
                 field = f"{_word(entity)}_id"
                 fields.setdefault(
                     field, f'{{ type = "text", entity = "{_word(entity)}", doc = {_text(f"key of the {entity}")} }}'
@@ -285,7 +300,7 @@ class _Builder:
         if not values:
             self.lines.append(f"@{there}: the export has no elements of this list; it is empty")
         doc = str(entry.get("description") or f"imported list {there}")
-        head = f'doc = {_text(doc)}\ntype = "text"\nsource = "Amazon Fraud Detector, list {there}"\n'
+        head = f'doc = {_text(doc)}\ntype = "text"\nsource = {_text(f"Amazon Fraud Detector, list {there}")}\n'
         body = "".join(f"    {_text(value)},\n" for value in values)
         dated = _text(str(entry.get("updatedTime") or "unknown")[:10])
         return f'{head}licence = "your own data"\nas_of = {dated}\nvalues = [\n{body}]\n'
@@ -296,7 +311,7 @@ class _Builder:
         if self.refusals:
             parts.append("## Not converted\n\n" + "".join(f"- {line}\n" for line in self.refusals))
         if self.lines:
-            parts.append("## To look at\n\n" + "".join(f"- {line}\n" for line in dict.fromkeys(self.lines)))
+            parts.append("## To look at\n\n" + "".join(f"- {_line(line)}\n" for line in dict.fromkeys(self.lines)))
         parts.append(_GENERAL.replace("MODE", self.mode.value))
         return "\n".join(parts)
 
@@ -376,7 +391,7 @@ def _field(column: Column, name: str, variable: Mapping[str, Any]) -> str:
 
 
 def _elements(entry: Mapping[str, Any]) -> Iterable[str]:
-    return [str(value) for value in entry.get("elements", [])]
+    return [str(value) for value in _items(entry.get("elements"))]
 
 
 def _free(word: str, taken: set[str]) -> str:
@@ -390,17 +405,23 @@ def _free(word: str, taken: set[str]) -> str:
 
 
 def _word(name: str) -> str:
-    """Return a name of letters, digits and underscores that begins with a letter."""
-    word = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
+    """Return a name of at most 50 letters, digits and underscores that begins with a letter."""
+    word = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)[:_NAME_CHARS]
     return word if word[:1].isalpha() else f"afd_{word}"
 
 
 def _number(text: object) -> int:
-    return int(str(text)) if str(text).isdigit() else 0
+    said = str(text)
+    return int(said) if said.isdecimal() and len(said) < _DIGITS else 0
 
 
 def _version(version: Mapping[str, Any]) -> int:
     return _number(version.get("detectorVersionId"))
+
+
+def _line(text: str) -> str:
+    """Return a text as one line of the report, whatever stands in it."""
+    return shorten(printable(" ".join(text.split())), _LINE_CHARS)
 
 
 def _plain(text: str) -> str:
