@@ -19,7 +19,7 @@ from goodsend.expr.sql.write import udfs_needed
 from goodsend.facts import Catalog, FactType
 from goodsend.features.compute import LATE_HORIZON
 from goodsend.features.definitions import Feature, feature_facts
-from goodsend.features.sql.steps import feature_steps
+from goodsend.features.sql.steps import broad_keys, feature_steps
 from goodsend.kit.clock import Micros
 from goodsend.pack import Pack
 from goodsend.rules.sql import rule_steps
@@ -103,8 +103,11 @@ def compute_features(
 
     `keep` False leaves the last step a view, for those who read it once.
     """
+    broad = broad_keys(
+        features, pack.entity_fields, engine.dialect, lambda query: engine.table(query, progress).to_pylist()
+    )  # fmt: skip
     steps = feature_steps(
-        features, pack.entity_fields, engine.dialect, pack.list_values, late_horizon, on_time=on_time
+        features, pack.entity_fields, engine.dialect, pack.list_values, late_horizon, on_time=on_time, broad=broad
     )  # fmt: skip
     prefix = "" if name == "features" else f"{name}_"
     engine.run(_renamed(steps, prefix, name, keep=keep), progress)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from goodsend.facts import FactType
 from goodsend.features.definitions import Aggregate, Feature
-from goodsend.features.sql.draft import Draft, mode, span_name
+from goodsend.features.sql.draft import Draft, Extreme, mode, span_name
 from goodsend.features.sql.memories import Memory
 from goodsend.features.sql.words import EXACT, FAR, LEAST, MOST, before, coming, up_to
 from goodsend.kit.clock import SECOND, Micros
@@ -89,7 +89,7 @@ def _distinct(draft: Draft, memory: Memory, feature: Feature) -> str:
         draft.values[f"{value}_next"] = f"LEAD(e_at) {along}"
         over = f"{value}_next IS NULL OR {value}_next >= e_at + {window}"
         draft.marks[ended] = f"CASE WHEN {value} IS NOT NULL AND ({over}) THEN 1 END"
-        draft.running[f"{ended}_n"] = draft.words.gone(f"COUNT({ended})", draft.key, window)
+        draft.running[f"{ended}_n"] = draft.gone(f"COUNT({ended})", window)
         parts.append(f"r.{ended}_n")
     if not feature.counts_itself:
         parts.append(f"COALESCE({draft.carry(fresh)}, 0)")
@@ -152,7 +152,7 @@ def _entropy(draft: Draft, memory: Memory, feature: Feature) -> str:
         draft.values[f"{value}_ahead_{window}"] = f"COUNT({value}) {coming(along, window)}"
         loss, left = f"{value}_loss_{window}", f"({value}_ahead_{window} - {value}_c + 1)"
         draft.marks[loss] = f"CASE WHEN {value} IS NOT NULL THEN {_step(draft, left)} END"
-        draft.running[f"{loss}_x"] = draft.words.gone(f"SUM({loss})", draft.key, window)
+        draft.running[f"{loss}_x"] = draft.gone(f"SUM({loss})", window)
         parts.append(f"r.{loss}_x")
     if not feature.counts_itself:
         parts.append(f"COALESCE({draft.carry(gain)}, 0)")
@@ -260,8 +260,8 @@ def _extreme(draft: Draft, memory: Memory, feature: Feature, function: str, reac
     unseen = f"{value}_{word}_{span_name(feature)}"
     late = f"j.{value}" if window is None else f"CASE WHEN j.e_at > i.e_at - {window} THEN j.{value} END"
     draft.unseen[unseen] = f"{function}({late})"
-    expression = f"{function}({draft.seen(feature, f'j.{value}')})"
-    return draft.redo(memory, feature, f"{name}_seen", expression, f"u.{unseen} {reaches} r.{name}", f"r.{name}")
+    extreme = Extreme(memory, feature, function, f"u.{unseen} {reaches} r.{name}")
+    return draft.redo_extreme(f"{name}_seen", extreme, f"r.{name}")
 
 
 def _extreme_of_blocks(draft: Draft, memory: Memory, feature: Feature, name: str, function: str, either: str) -> None:
@@ -298,7 +298,7 @@ def _begin(draft: Draft, memory: Memory, feature: Feature, name: str, aggregate:
     window: Micros = feature.window or 0
     if draft.words.is_duckdb:
         depth = f"depth_{window}"
-        behind = draft.words.gone("COUNT(*)", draft.key, window)
+        behind = draft.gone("COUNT(*)", window)
         draft.running[depth] = f"ROW_NUMBER() {up_to(draft.key)} - 1 - {behind}"
         draft.carry(memory.column)
         end = "CURRENT ROW" if feature.counts_itself else "1 PRECEDING"
@@ -308,7 +308,7 @@ def _begin(draft: Draft, memory: Memory, feature: Feature, name: str, aggregate:
         return
     value = draft.carry(memory.column).removeprefix("r.")
     draft.running[f"{value}_n"] = f"COUNT({value}) {up_to(draft.key)}"
-    draft.running[f"{value}_n_{window}"] = draft.words.gone(f"COUNT({value})", draft.key, window)
+    draft.running[f"{value}_n_{window}"] = draft.gone(f"COUNT({value})", window)
     number = (memory.number, window)
     alias = f"f{memory.number}_{window}"
     read = joined.replace("{f}", alias)

@@ -12,23 +12,40 @@ The stages, each reading the one before:
     unseen    for events near a late one: what the windows hold that had not arrived yet, to be taken off again
     changed   the same for what is made of different values: only those that unseen events have are looked at
     exact     for the few where nothing can be taken off: the window anew, from the events themselves
+    extremes  the same for least and most, from blocks of events
 
 In texts, `r.` is a row of `framed`, `u.` of `unseen`, `i.` an event that is judged and `j.` one it may see.
 """
 
+import msgspec
+
 from goodsend.features.definitions import Feature
 from goodsend.features.sql.memories import Memory, Shape
-from goodsend.features.sql.words import Words, before, up_to
+from goodsend.features.sql.words import Words, before, behind, up_to
 from goodsend.kit.clock import Micros
 
 
-class Draft:
-    """The columns of each stage by name, and the answer of each feature. `on_time`: no `unseen`, no `exact`."""
+class Extreme(msgspec.Struct, frozen=True):
+    """A least or most (`function`) that unseen events may have touched: `touched` is a condition over `r.` and `u.`."""
 
-    def __init__(self, shape: Shape, words: Words, *, on_time: bool) -> None:
+    memory: Memory
+    feature: Feature
+    function: str
+    touched: str
+
+
+class Draft:
+    """
+    The columns of each stage by name, and the answer of each feature. `on_time`: no `unseen`, no `exact`.
+
+    `by_moments`: windows are made of comings and goings (`moments.py`).
+    """
+
+    def __init__(self, shape: Shape, words: Words, *, on_time: bool, by_moments: bool = False) -> None:
         self.shape = shape
         self.words = words
         self.on_time = on_time
+        self.by_moments = by_moments
         self.ranked: dict[int, set[int]] = {}
         self.values: dict[str, str] = {}
         self.marks: dict[str, str] = {}
@@ -38,6 +55,7 @@ class Draft:
         self.unseen: dict[str, str] = {}
         self.touched: dict[int, list[str]] = {}
         self.exact: dict[int, dict[str, str]] = {}
+        self.extremes: dict[str, Extreme] = {}
         self.ordered: dict[int, dict[str, str]] = {}
         self.changed: dict[str, dict[str, tuple[Feature, str]]] = {}
         self.answers: dict[str, str] = {}
@@ -45,6 +63,11 @@ class Draft:
     @property
     def key(self) -> tuple[str, ...]:
         return self.shape.columns
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything has to be made anew where unseen events touched it."""
+        return bool(self.touched) or bool(self.extremes)
 
     # -- sums, from which unseen events are simply taken off ----------------------------------------------------------
 
@@ -96,7 +119,7 @@ class Draft:
         parts = [f"r.{name}"]
         if feature.window is not None:
             past = f"{name}_{feature.window}"
-            self.running[past] = self.words.gone(whole, self.key, feature.window)
+            self.running[past] = self.gone(whole, feature.window)
             parts.append(f"r.{past}")
         if not feature.counts_itself:
             self.carry(column)
@@ -107,6 +130,12 @@ class Draft:
                 value = f"CASE WHEN {_within(feature.window)} THEN {value} END"
             parts.append(self.take_off(f"{name}_{_span(feature)}", aggregate.replace("{value}", value)))
         return f"({' - '.join(parts)})" if len(parts) > 1 else parts[0]
+
+    def gone(self, aggregate: str, window: Micros) -> str:
+        """Return a COUNT or SUM over everything of the key that a window has left behind."""
+        if self.by_moments:
+            return behind(aggregate, self.key, window)
+        return self.words.gone(aggregate, self.key, window)
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
@@ -136,6 +165,13 @@ class Draft:
         self.exact.setdefault(memory.number, {})[name] = expression
         exact = f"x{memory.number}"
         return f"CASE WHEN {exact}.arrival IS NULL THEN {found} ELSE {exact}.{name} END"
+
+    def redo_extreme(self, name: str, extreme: Extreme, found: str) -> str:
+        """Return what was found, or where unseen events touched it the extreme of the seen ones."""
+        if self.on_time:
+            return found
+        self.extremes[name] = extreme
+        return f"CASE WHEN {name}.arrival IS NULL THEN {found} ELSE {name}.found END"
 
     def change(self, feature: Feature, value: str, what: str, each: str) -> str:
         """

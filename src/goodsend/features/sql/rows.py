@@ -44,6 +44,28 @@ def row_steps(
     return [Step(_INPUTS, inputs), Step(ROWS, rows)]
 
 
+def breadth_query(
+    shapes: Sequence[Shape], entity_fields: EntityFields, dialect: Dialect, source: str, *, one_of: int
+) -> str:
+    """
+    Return a query of `shape` (its number) and `breadth`: how many events the key of an event has on average.
+
+    Only one of so many arrivals is looked at, so what is below that number is not told apart.
+    """
+    words = words_of(dialect)
+    parts = []
+    for shape in shapes:
+        keys = exp.select().from_(source).where(f"arrival % {one_of} = 0", dialect=dialect.value)
+        for entity in shape.key:
+            keys = keys.select(exp.alias_(_key_part(entity, entity_fields, words), f"k_{entity}"))
+        known = " AND ".join(f"{column} IS NOT NULL" for column in shape.columns)
+        counted = f"SELECT COUNT(*) AS n FROM ({keys.sql(dialect=dialect.value)}) AS looked_at WHERE {known} "
+        counted += f"GROUP BY {', '.join(shape.columns)}"
+        breadth = f"{one_of} * SUM({words.floating('n')} * n) / SUM(n)"
+        parts.append(f"SELECT {shape.number} AS shape, {breadth} AS breadth FROM ({counted}) AS counted")
+    return " UNION ALL ".join(parts)
+
+
 def late_steps(dialect: Dialect, late_horizon: Micros, source: str) -> list[Step]:
     """
     Return the steps LATE: every event that came after one of a later time, and whether it is past the horizon, and

@@ -4,20 +4,25 @@ from collections.abc import Iterable
 
 from goodsend.expr.sql.model import Step
 from goodsend.features.sql.aggregates import read
-from goodsend.features.sql.draft import Draft
+from goodsend.features.sql.draft import Draft, Extreme
 from goodsend.features.sql.memories import Memory, Shape
-from goodsend.features.sql.rows import LATE_HOURS, ROWS, parsed
+from goodsend.features.sql.moments import SPAN, as_moments, moments_query, spans_of
+from goodsend.features.sql.rows import LATE, LATE_HOURS, ROWS, parsed
 from goodsend.features.sql.words import FAR, Words
-from goodsend.kit.clock import HOUR, Micros
+from goodsend.kit.clock import DAY, HOUR, Micros
 
 
-def shape_steps(shape: Shape, words: Words, *, on_time: bool) -> list[Step]:
+def shape_steps(shape: Shape, words: Words, *, on_time: bool, by_moments: bool) -> list[Step]:
     """Return the steps whose last has arrival and a column `f_…` per feature, for each event that carries the key."""
-    draft = Draft(shape, words, on_time=on_time)
+    draft = Draft(shape, words, on_time=on_time, by_moments=by_moments)
     for memory in shape.memories:
         for feature in memory.features:
             read(draft, memory, feature)
     return _Writer(draft).steps()
+
+
+_BLOCKS = 64
+"""Blocks of time in a window, for the extremes of what was seen."""
 
 
 class _Writer:
@@ -33,11 +38,11 @@ class _Writer:
         draft = self.draft
         rows = self.rows()
         framed = self.framed(self.running(rows))
-        joins = []
-        if draft.unseen and not draft.on_time:
-            joins.append(("u", self.unseen(rows)))
+        unseen = self.unseen(rows) if draft.unseen and not draft.on_time else None
+        joins = [("u", unseen)] if unseen and any("u." in answer for answer in draft.answers.values()) else []
         joins += [(f"c_{value}", self.changed(value, rows)) for value in draft.changed]
         joins += self.exact(rows, framed)
+        joins += [(name, self.extreme(name, extreme, rows, framed)) for name, extreme in draft.extremes.items()]
         answers = [f"{answer} AS f_{name}" for name, answer in draft.answers.items()]
         left = "".join(f" LEFT JOIN {table} AS {alias} ON r.arrival = {alias}.arrival" for alias, table in joins)
         self.add(self.name, f"SELECT {_listed(['r.arrival', *answers])} FROM {framed} AS r{left}", keep=True)
@@ -95,9 +100,16 @@ class _Writer:
             if wanted:
                 new = _named(wanted)
                 table = self.add(f"{self.name}_{suffix}", f"SELECT *, {_listed(new)} FROM {table}")
-        is_read_again = bool(draft.firsts) or bool(draft.touched)
+        is_read_again = bool(draft.firsts) or draft.is_touched
         columns = ["arrival", "e_at", *draft.key, *_named(draft.running)]
         keep = is_read_again and not draft.framed
+        spans = spans_of(draft.running) if draft.by_moments else []
+        if spans:
+            table = self.add(f"{self.name}_moments", moments_query("*", table, spans))
+            moved = {name: as_moments(text) for name, text in draft.running.items() if text != name}
+            table = self.add(f"{self.name}_came_and_gone", f"SELECT *, {_listed(_named(moved))} FROM {table}")
+            columns = ["arrival", "e_at", *draft.key, *draft.running]
+            table = f"{table} WHERE {SPAN} = 0"
         return self.add(f"{self.name}_running", f"SELECT {_listed(columns)} FROM {table}", keep=keep)
 
     def framed(self, table: str) -> str:
@@ -105,7 +117,7 @@ class _Writer:
         name = f"{self.name}_framed"
         if draft.framed:
             query = f"SELECT *, {_listed(_named(draft.framed))} FROM {table}"
-            return self.add(name, query, keep=bool(draft.touched))
+            return self.add(name, query, keep=draft.is_touched)
         if not draft.firsts:
             return table
         columns, joins = ["r.*"], ""
@@ -115,7 +127,7 @@ class _Writer:
             same = [f"r.{part} = {alias}.{part}" for part in draft.key]
             same += [f"{alias}.{column}_n = r.{column}_n_{window} + 1", f"{alias}.{column} IS NOT NULL"]
             joins += f" LEFT JOIN {table} AS {alias} ON {' AND '.join(same)}"
-        return self.add(name, f"SELECT {_listed(columns)} FROM {table} AS r{joins}", keep=bool(draft.touched))
+        return self.add(name, f"SELECT {_listed(columns)} FROM {table} AS r{joins}", keep=draft.is_touched)
 
     # -- late events --------------------------------------------------------------------------------------------------
 
@@ -171,12 +183,77 @@ class _Writer:
             one = each.replace("{seen}", f"{name}_seen").replace("{unseen}", f"{name}_unseen")
             sums.append(f"SUM({one}) AS {name}")
         same = " AND ".join(f"i.{part} = j.{part}" for part in (*key, value))
+        earlier, later = values, rows
+        longest = max((span for span in spans if span is not None), default=0)
+        if None not in spans:  # found by blocks as long as the longest window: this one and the one before
+            earlier, later, among = self.near(values, rows, longest, longest)
+            same += f" AND {among}"
         counted = f"""
-            SELECT i.arrival, {_listed(counts)} FROM {values} AS i JOIN {rows} AS j ON {same} AND j.e_at <= i.e_at
+            SELECT i.arrival, {_listed(counts)} FROM {earlier} AS i JOIN {later} AS j ON {same} AND j.e_at <= i.e_at
             GROUP BY i.arrival, i.{value}
         """
         query = f"SELECT arrival, {_listed(sums)} FROM ({counted}) AS counted GROUP BY arrival"
         return self.add(f"{self.name}_{value}_changed", query)
+
+    def near(self, events: str, rows: str, window: Micros, block: Micros) -> tuple[str, str, str]:
+        """
+        Return two tables for a join, and its condition: events under each block that their window touches, and rows
+        with theirs.
+        """
+        words = self.draft.words
+        low, high = (words.divided(f"(e_at + {FAR} - {back})", str(block)) for back in (window, 0))
+        exploded = words.each_of("*", events, low, high, "w_block")
+        blocked = f"SELECT *, {high} AS w_own_block FROM {rows}"
+        within = f"i.w_block = j.w_own_block AND j.e_at > i.e_at - {window}"
+        return f"({exploded})", f"({blocked})", within
+
+    def extreme(self, name: str, extreme: Extreme, rows: str, framed: str) -> str:
+        """
+        Return a table of the events whose least or most was touched, with what it is among those that were seen.
+
+        Of the events that were not late all up to this one's time had arrived. So their extremes by blocks of time do
+        for what lies whole within the window; its two ends are read event by event, and the late ones in between.
+        """
+        draft, words, feature, value = self.draft, self.draft.words, extreme.feature, extreme.memory.column
+        keys, window, function = _listed(draft.key), extreme.feature.window, extreme.function
+        touched = self.add(
+            f"{self.name}_{name}_touched",
+            f"SELECT r.arrival, r.e_at, {_listed(f'r.{part}' for part in draft.key)} FROM {framed} AS r "
+            f"JOIN {self.name}_unseen AS u ON r.arrival = u.arrival WHERE {extreme.touched}",
+            keep=True,
+        )  # fmt: skip
+        size = max((window or DAY) // _BLOCKS, 1)
+        own = words.divided(f"(e_at + {FAR})", str(size))
+        begin = words.divided(f"(i.e_at + {FAR} - {window})", str(size)) if window is not None else None
+        end = words.divided(f"(i.e_at + {FAR})", str(size))
+        punctual = f"SELECT rows.* FROM {rows} AS rows LEFT JOIN {LATE} AS late ON rows.arrival = late.arrival "
+        punctual += f"WHERE late.arrival IS NULL AND {value} IS NOT NULL"
+        blocks = self.add(
+            f"{self.name}_{name}_blocks",
+            f"SELECT {keys}, {own} AS w_block, {function}({value}) AS found FROM ({punctual}) AS punctual "
+            f"GROUP BY {keys}, {own}",
+        )  # fmt: skip
+        same = " AND ".join(f"i.{part} = j.{part}" for part in draft.key)
+        seen = f"j.e_at <= i.e_at AND j.arrival {'<=' if feature.counts_itself else '<'} i.arrival"
+        if window is not None:
+            seen += f" AND j.e_at > i.e_at - {window}"
+        whole = f"{same} AND j.w_block < {end}" + (f" AND j.w_block > {begin}" if begin is not None else "")
+        ends = f"SELECT *, {own} AS w_block FROM {touched}"
+        if window is not None:
+            first = words.divided(f"(e_at + {FAR} - {window})", str(size))
+            ends += f" UNION ALL SELECT *, {first} AS w_block FROM {touched}"
+        blocked = f"SELECT *, {own} AS w_own_block FROM {rows}"
+        at_end = "i.w_block = j.w_own_block"
+        parts = [
+            f"SELECT i.arrival, j.found FROM {touched} AS i JOIN {blocks} AS j ON {whole}",
+            f"SELECT i.arrival, j.{value} FROM ({ends}) AS i JOIN ({blocked}) AS j ON {same} AND {at_end} AND {seen}",
+            f"SELECT i.arrival, j.{value} FROM {touched} AS i JOIN {self.late(rows)} AS j ON {same} AND {seen}",
+        ]
+        query = (
+            f"SELECT i.arrival, {function}(j.found) AS found FROM {touched} AS i "
+            f"LEFT JOIN ({' UNION ALL '.join(parts)}) AS j ON i.arrival = j.arrival GROUP BY i.arrival"
+        )
+        return self.add(f"{self.name}_{name}", query)
 
     def exact(self, rows: str, framed: str) -> list[tuple[str, str]]:
         """Per memory with features that nothing can be taken off, those features for the events that were touched."""

@@ -4,7 +4,8 @@ The set path of features: from the definitions, SQL whose result equals `compute
 The idea is told in docs/explanation/set-path.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from goodsend.events.functions import Z95
 from goodsend.expr.functions.numbers import NUMBER_MAX
@@ -12,13 +13,17 @@ from goodsend.expr.sql.model import Dialect, ListValues, Step
 from goodsend.features.compute import LATE_HORIZON
 from goodsend.features.definitions import Aggregate, Feature
 from goodsend.features.sql.memories import EntityFields, Shape, arrange
-from goodsend.features.sql.rows import LATE, late_steps, parsed, row_steps
+from goodsend.features.sql.rows import LATE, breadth_query, late_steps, parsed, row_steps
 from goodsend.features.sql.shapes import shape_steps
 from goodsend.features.sql.words import Words, words_of
 from goodsend.kit.clock import Micros
 
 FEATURES = "features"
 """The last step: arrival and one column per feature."""
+
+_BROAD = 150_000
+"""Events of the key of an average event, from which comings and goings cost less than frames (measured, DuckDB 2.0)."""
+_ONE_OF = 61
 
 _ALWAYS_KNOWN = frozenset({Aggregate.FIRST, Aggregate.TIME_SINCE_FIRST})
 
@@ -32,12 +37,14 @@ def feature_steps(
     *,
     on_time: bool = False,
     source: str = "events",
+    broad: Collection[tuple[str, ...]] = (),
 ) -> list[Step]:
     """
     Return the steps that compute features over a log, the last one FEATURES: `arrival` and a column `f_…` per feature.
 
     `source` has `arrival`, `e_kind`, `e_at` and the other columns that definitions read. `entity_fields` are as in
     `Pack`. `on_time` asks as if no event had been late: then none is, whatever the horizon, and ties stay by arrival.
+    `broad` are the keys with very many events to one value: the result is the same, the way there is shorter.
     """
     shapes = arrange(features)
     words = words_of(dialect)
@@ -45,8 +52,27 @@ def feature_steps(
     if not on_time:
         steps += late_steps(dialect, late_horizon, source)
     for shape in shapes:
-        steps += shape_steps(shape, words, on_time=on_time)
+        steps += shape_steps(shape, words, on_time=on_time, by_moments=words.is_duckdb and shape.key in broad)
     return [*steps, Step(FEATURES, parsed(_joined(features, shapes, words, source, on_time=on_time), dialect))]
+
+
+def broad_keys(
+    features: Sequence[Feature],
+    entity_fields: EntityFields,
+    dialect: Dialect,
+    ask: Callable[[str], Iterable[Mapping[str, Any]]],
+    source: str = "events",
+) -> frozenset[tuple[str, ...]]:
+    """Return the keys with so many events to a value that searching for frames is slow; `ask` runs a query."""
+    shapes = [
+        shape for shape in arrange(features)
+        if any(feature.window is not None for memory in shape.memories for feature in memory.features)
+    ]  # fmt: skip
+    if not shapes or dialect is not Dialect.DUCKDB:
+        return frozenset()
+    found = ask(breadth_query(shapes, entity_fields, dialect, source, one_of=_ONE_OF))
+    breadths = {row["shape"]: row["breadth"] for row in found}
+    return frozenset(shape.key for shape in shapes if (breadths.get(shape.number) or 0) >= _BROAD)
 
 
 def _joined(features: Sequence[Feature], shapes: Sequence[Shape], words: Words, source: str, *, on_time: bool) -> str:

@@ -66,9 +66,9 @@ class Words(msgspec.Struct, frozen=True):
         DuckDB finds where a frame begins from where the last one began, and searches anew for each end: over keys of
         many events it takes less than half the time to say "everything up to now, without what is in the window".
         """
-        over = f"OVER (PARTITION BY {', '.join(columns)} ORDER BY e_at RANGE BETWEEN"
         if not self.is_duckdb:
-            return f"COALESCE({aggregate} {over} UNBOUNDED PRECEDING AND {window} PRECEDING), 0)"
+            return behind(aggregate, columns, window)
+        over = f"OVER (PARTITION BY {', '.join(columns)} ORDER BY e_at RANGE BETWEEN"
         past = f"COALESCE({aggregate} {over} UNBOUNDED PRECEDING AND CURRENT ROW), 0)"
         return f"({past} - COALESCE({aggregate} {over} {window - 1} PRECEDING AND CURRENT ROW), 0))"
 
@@ -101,6 +101,13 @@ def words_of(dialect: Dialect) -> Words:
 def partition(columns: tuple[str, ...], frame: str) -> str:
     """Return `OVER (…)` along event time; ties stand in order of arrival."""
     return f"OVER (PARTITION BY {', '.join(columns)} ORDER BY e_at, arrival {frame})"
+
+
+def behind(aggregate: str, columns: tuple[str, ...], window: Micros) -> str:
+    """Return an aggregate over the times of a key up to t − w, 0 for nothing, as it is said most plainly."""
+    by = ", ".join(columns)
+    frame = f"RANGE BETWEEN UNBOUNDED PRECEDING AND {window} PRECEDING"
+    return f"COALESCE({aggregate} OVER (PARTITION BY {by} ORDER BY e_at {frame}), 0)"
 
 
 def up_to(columns: tuple[str, ...]) -> str:
