@@ -320,7 +320,7 @@ def test_names_that_are_alike_stay_apart() -> None:
     names = ("a", "A", "a-", "a_", "ä", "", "../x", "r" * 300, "r" * 299, "x]\n[rule.y", "- **forged**\n- line")
     rules = [{"ruleId": id_, "detectorId": of, "expression": "$x > 1"} for id_ in names for of in names]
     kinds = [{"name": "order", "eventVariables": ["x"], "entityTypes": ["User", "user", "USER"]}]
-    files = {"rules.json": {"ruleDetails": rules}, "version.json": None, "types.json": {"eventTypes": kinds}}
+    files: Any = {"rules.json": {"ruleDetails": rules}, "version.json": None, "types.json": {"eventTypes": kinds}}
     pack, problems = checked(made(**files))
 
     assert problems == []

@@ -105,7 +105,7 @@ def _moved(request: Asked, desk: Desk, room: Room, rule_id: str, number: int) ->
             report = str(form.get("backtest", ""))
             approvals.propose(
                 desk.installation, tenant, room, rule_id, number, actor=login,
-                predicted=_from_backtest(desk, tenant, rule_id, number, report) if report else None,
+                predicted=_from_backtest(desk, tenant, room, rule_id, number, report) if report else None,
             )  # fmt: skip
             return go(place, "proposed")
         if verb == "approve":
@@ -177,22 +177,28 @@ def _ask(desk: Desk, session: Session, room: Room, rule_id: str, number: int, da
     return job_id
 
 
-def _from_backtest(desk: Desk, tenant: str, rule_id: str, number: int, job_id: str) -> Predicted | None:
+def _from_backtest(
+    desk: Desk, tenant: str, room: Room, rule_id: str, number: int, job_id: str
+) -> Predicted | None:  # fmt: skip
     """Return what a backtest of this very version found, as the short form that goes with the proposal."""
     with desk.pool.connection() as connection:
         job = backtests.one(connection, tenant, job_id)
-    if job.result is None or (job.definition, job.version) != (rule_id, number):
+    if job.result is None or (job.room, job.definition, job.version) != (room, rule_id, number):
         return None
     found = next((rule for rule in job.result.get("rules", ()) if rule["id"] == rule_id), None)
     if found is None:
         return None
     change = found.get("change") or {}
     samples = tuple(one["event_id"] for one in (found.get("samples") or change.get("new_samples") or ())[:10])
-    acting = found["hits"] if found["mode"] == Mode.LIVE.value else 0
+    acting = found.get("acting")
+    if acting is None:  # a report from before that was counted: the share was left out of it
+        return None
+    gone, came = change.get("lost_acting") or 0, change.get("new_acting") or 0
     return Predicted(
         found["judged"], found["hits"], acting, found["unknown"], found["accounts"],
         change.get("kept", 0) + change.get("lost", 0), change.get("new", 0), change.get("lost", 0), job.since,
-        job.until, {}, samples, backtest=job_id,
+        job.until, {}, samples, backtest=job_id, mode=Mode(found["mode"]), share=found["share"],
+        acting_accounts=found["acting_accounts"], live_acting=acting - came + gone, new_acting=came, lost_acting=gone,
     )  # fmt: skip
 
 

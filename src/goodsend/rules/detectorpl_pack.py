@@ -205,7 +205,8 @@ class _Builder:
                 if key in every:
                     named.append(every[key])
                 else:
-                    self.refusals.append(f"{_line(' '.join(key[1:]))} of {_line(detector)}: the export lacks its expression")
+                    named_as = _line(f"{key[1]} version {key[2]} of {detector}")
+                    self.refusals.append(f"{named_as}: the export lacks its expression")
         left = [rule for (detector, _), rule in latest.items() if detector not in by_detector]
         return [*named, *left]
 
@@ -215,7 +216,8 @@ class _Builder:
         if not modes:
             self.lines.append(f"{detector}: no detector version in the export; first match is taken, its default")
         match = "first" if first else "all"
-        return f'[group.{self.groups[detector]}]\ndoc = {_text(f"Rules of the detector {detector}.")}\nmatch = "{match}"\n'
+        doc = _text(f"Rules of the detector {detector}.")
+        return f'[group.{self.groups[detector]}]\ndoc = {doc}\nmatch = "{match}"\n'
 
     def kind_of(self, detector: str) -> str:
         named = str(self.export.detectors.get(detector, {}).get("eventTypeName", ""))
