@@ -23,6 +23,7 @@ from goodsend.drafts import (
     written,
 )
 from goodsend.pack import Pack
+from goodsend.rules.model import Mode
 from goodsend.wiring import load_pack
 from tests.conftest import NOW
 
@@ -164,8 +165,9 @@ def test_rule_made_of_another(pack: Pack) -> None:
 
 
 def test_prediction_counts(pack: Pack) -> None:
-    """Hits, unknown, accounts, new and lost against the rule of that name, of the rows it looks at."""
+    """Hits, unknown, accounts, new and lost against the live rule on the same rows, whatever was stored of it."""
     checked = check_rule(pack, "big", body_of(make_draft())[0])
+    live = check_rule(pack, "big", body_of(make_draft(when="e.recipients < 5000", cases=""))[0])
     rows = [
         make_row(1, 5_000), make_row(2, 2_000, rules=("big",), verdict="review"), make_row(3, 10, rules=("big",)),
         make_row(4, None), make_row(5, 9_000, kind="account.created"), make_row(7, 7_000),
@@ -173,11 +175,15 @@ def test_prediction_counts(pack: Pack) -> None:
     assert checked.rule is not None
     assert checked.expression is not None
 
-    found = predict(checked.rule, checked.expression, rows, {})
+    assert live.rule is not None
+    assert live.expression is not None
+
+    found = predict(checked.rule, checked.expression, rows, {}, live=(live.rule, live.expression))
 
     assert found == Predicted(
         events=5, hits=3, acting=3, unknown=1, accounts=2, live=2, new=2, lost=1, since=NOW + 1, until=NOW + 7,
-        verdicts={"allow": 2, "review": 1}, samples=("e1", "e2", "e7"),
+        verdicts={"allow": 2, "review": 1}, samples=("e1", "e2", "e7"), mode=Mode.LIVE, acting_accounts=2,
+        live_acting=2, new_acting=2, lost_acting=1,
     )  # fmt: skip
 
 
@@ -193,6 +199,25 @@ def test_share_keeps_hits_from_acting(pack: Pack) -> None:
 
     assert (acting["shadow"], acting["all"]) == (0, 200)
     assert 60 < acting["half"] < 140
+
+
+def test_a_narrower_version_gains_nothing(pack: Pack) -> None:
+    """What is live is judged on the same events, inside its own share: hits stored of it, or none, are not asked."""
+    rows = [make_row(number, 100 * number, account=f"acc_{number}") for number in range(200)]
+    wide = check_rule(pack, "big", body_of(make_draft(when="e.recipients > 500", share="0.5", cases=""))[0])
+    narrow = check_rule(pack, "big", body_of(make_draft(when="e.recipients > 900", share="0.5", cases=""))[0])
+    assert wide.rule is not None
+    assert wide.expression is not None
+    assert narrow.rule is not None
+    assert narrow.expression is not None
+
+    found = predict(narrow.rule, narrow.expression, rows, {}, live=(wide.rule, wide.expression))
+    back = predict(wide.rule, wide.expression, rows, {}, live=(narrow.rule, narrow.expression))
+
+    assert (found.hits, found.live, found.new, found.lost, found.new_acting) == (190, 194, 0, 4, 0)
+    assert found.lost_acting is not None
+    assert found.live_acting == found.acting + found.lost_acting
+    assert (back.new_acting, back.lost_acting) == (found.lost_acting, 0)
 
 
 def test_trying_says_what_would_change_it(pack: Pack) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from goodsend.drafts import Checked, Predicted, Row, Tried, check_rule, holds_only, predict, toml_of, try_rule
 from goodsend.kit.errors import Misconfigured, Problem
+from goodsend.rules.model import Mode
 from goodsend.store import definitions, lists, recent
 from goodsend.store.connection import Connection
 from goodsend.store.definitions import BODY_CHARS, Definition, Room
@@ -71,14 +72,24 @@ def try_on(installation: Installation, tenant: str, checked: Checked, event_id: 
 
 
 def count(installation: Installation, tenant: str, checked: Checked) -> Predicted | None:
-    """Count what a draft would have hit among the latest events, for at most COUNT_S; None where it has problems."""
+    """
+    Count what a draft would have hit among the latest events, for at most COUNT_S; None where it has problems.
+
+    The rule that is live under its id is judged on the same events.
+    """
     rule, expression = checked.rule, checked.expression
     if rule is None or expression is None:
         return None
+    ruleset = installation.pack(tenant).ruleset
+    live = ruleset.rules.get(rule.id)
+    beside, kinds = None, rule.on
+    if live is not None and live.mode is not Mode.OFF:
+        beside = (live, ruleset.expressions[live.id])
+        kinds = rule.on and live.on and rule.on | live.on
     with installation.pool.connection() as connection:
         known = current_lists(installation, connection, tenant)
-        rows = _Timed(recent.latest(connection, tenant, rule.on, COUNT_EVENTS), COUNT_S)
-        found = predict(rule, expression, rows, known)
+        rows = _Timed(recent.latest(connection, tenant, kinds, COUNT_EVENTS), COUNT_S)
+        found = predict(rule, expression, rows, known, live=beside)
     return msgspec.structs.replace(found, is_whole=not rows.is_over)
 
 

@@ -8,6 +8,7 @@ only shows with all definitions together (a circle of rules, say) is found when 
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -121,8 +122,10 @@ class Predicted(msgspec.Struct, frozen=True):
     What a draft would have hit among the latest events that were decided, facts taken as they were.
 
     `events` of its kinds were looked at, from `since` to `until`; `hits` and `unknown` of them, on `accounts` distinct
-    accounts, `acting` of the hits inside the share. `verdicts` are the answers the hit events had. `live` counts the
-    hits the rule of the same id had then, `new` and `lost` against them. `is_whole` is False where time ran out.
+    accounts. `acting` of the hits would act: the draft is live, and the account inside its `share` (0…1). `verdicts`
+    are the answers the hit events had. `live` counts the hits of the rule that is live under the same id, judged on the
+    same events, `new` and `lost` against them; `live_acting`, `new_acting`, `lost_acting` the same of what acts (None
+    where that was not counted). `is_whole` is False where time ran out.
     """
 
     events: int
@@ -139,6 +142,12 @@ class Predicted(msgspec.Struct, frozen=True):
     samples: tuple[str, ...]
     is_whole: bool = True
     backtest: str | None = None
+    mode: Mode | None = None
+    share: float = 1.0
+    acting_accounts: int | None = None
+    live_acting: int | None = None
+    new_acting: int | None = None
+    lost_acting: int | None = None
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -375,39 +384,59 @@ def try_rule(rule: Rule, expression: Expression, row: Row, lists: Lists) -> Trie
 
 
 def predict(
-    rule: Rule, expression: Expression, rows: Iterable[Row], lists: Lists, *, is_whole: bool = True
-) -> Predicted:
-    """Count what a draft would have hit among these rows, latest first."""
-    events = hits = acting = unknown = live = new = lost = 0
+    rule: Rule, expression: Expression, rows: Iterable[Row], lists: Lists, *, is_whole: bool = True,
+    live: tuple[Rule, Expression] | None = None,
+) -> Predicted:  # fmt: skip
+    """Count what a draft would have hit among these rows, latest first; `live` is what is live under its id."""
+    count: Counter[str] = Counter()
     since: Micros | None = None
     until: Micros | None = None
     accounts: set[str] = set()
-    verdicts: dict[str, int] = {}
+    acting_accounts: set[str] = set()
+    verdicts: Counter[str] = Counter()
     samples: list[str] = []
     for row in rows:
+        truth = _truth(rule, expression, row, lists)
+        before = False if live is None else _truth(*live, row, lists) is True
+        acts = truth is True and _acts(rule, row)
+        acted = live is not None and before and _acts(live[0], row)
+        count.update(
+            {
+                "live": before, "live_acting": acted, "new": truth is True and not before,
+                "lost": before and truth is not True, "new_acting": acts and not acted,
+                "lost_acting": acted and not acts,
+            }
+        )  # fmt: skip
         if rule.on and row.kind not in rule.on:
             continue
-        events += 1
+        count.update({"events": True, "hits": truth is True, "unknown": truth is None, "acting": acts})
         since = row.at if since is None else min(since, row.at)
         until = row.at if until is None else max(until, row.at)
-        truth: Value = expression.evaluate(row.facts, lists)
-        was_hit = rule.id in row.rules
-        live += was_hit
-        unknown += truth is None
         if truth is not True:
-            lost += was_hit
             continue
-        hits += 1
-        new += not was_hit
-        acting += rule.mode is Mode.LIVE and is_in_share(rule.id, row.account, rule.share)
-        verdicts[row.verdict] = verdicts.get(row.verdict, 0) + 1
+        verdicts[row.verdict] += 1
         if row.account is not None:
             accounts.add(row.account)
+            acting_accounts.update([row.account] if acts else ())
         if len(samples) < SAMPLES:
             samples.append(row.event_id)
     return Predicted(
-        events, hits, acting, unknown, len(accounts), live, new, lost, since, until, verdicts, tuple(samples), is_whole
-    )
+        count["events"], count["hits"], count["acting"], count["unknown"], len(accounts), count["live"], count["new"],
+        count["lost"], since, until, dict(verdicts), tuple(samples), is_whole, mode=rule.mode, share=rule.share,
+        acting_accounts=len(acting_accounts), live_acting=count["live_acting"], new_acting=count["new_acting"],
+        lost_acting=count["lost_acting"],
+    )  # fmt: skip
+
+
+def _truth(rule: Rule, expression: Expression, row: Row, lists: Lists) -> Value:
+    """Return what a rule is on an event; one that is off, or looks at other kinds, is false."""
+    if rule.on and row.kind not in rule.on:
+        return False
+    return expression.evaluate(row.facts, lists)
+
+
+def _acts(rule: Rule, row: Row) -> bool:
+    return rule.mode is Mode.LIVE and is_in_share(rule.id, row.account, rule.share)
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

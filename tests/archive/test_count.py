@@ -8,7 +8,8 @@ import duckdb
 from goodsend.archive import count
 from goodsend.kit.clock import DAY, SECOND
 from goodsend.reports.backtest import Combination
-from goodsend.rules.model import Verdict
+from goodsend.rules.evaluate import is_in_share
+from goodsend.rules.model import Mode, Rule, Verdict
 from tests.reports.test_backtest import make_rule
 
 T, F, N = True, False, None
@@ -24,7 +25,10 @@ TRUTHS = [(1, F, T), (2, T, T), (3, T, N), (4, N, T), (5, N, F), (6, T, F)]
 LIVE = [(1, T), (2, T), (3, F), (4, N), (5, N), (6, T)]
 
 
-def make_tables(truths: Sequence[Any] = TRUTHS, live: Sequence[Any] = LIVE) -> duckdb.DuckDBPyConnection:
+def make_tables(
+    truths: Sequence[Any] = TRUTHS, live: Sequence[Any] = LIVE, *, rules: dict[str, Rule] | None = None,
+    live_rules: dict[str, Rule] | None = None,
+) -> duckdb.DuckDBPyConnection:  # fmt: skip
     db = duckdb.connect()
     tables = {
         "judged (arrival BIGINT, at_us BIGINT, id VARCHAR, kind VARCHAR, account VARCHAR, recipients BIGINT)": EVENTS,
@@ -38,7 +42,8 @@ def make_tables(truths: Sequence[Any] = TRUTHS, live: Sequence[Any] = LIVE) -> d
         db.execute(f"CREATE TABLE {table}")
         if rows:
             db.executemany(f"INSERT INTO {table.split()[0]} VALUES ({', '.join('?' * len(rows[0]))})", rows)
-    count.prepare(db, ["a", "b"], ["a"], compared=True)
+    both = {"a": make_rule("a"), "b": make_rule("b")}
+    count.prepare(db, rules or both, live_rules or {"a": make_rule("a")}, compared=True)
     return db
 
 
@@ -107,12 +112,44 @@ def test_decisions_are_compared_and_weighed() -> None:
     assert count.some_moves(db, 3) == {("hold", "review"): (1,), ("allow", "hold"): (3,), ("allow", "review"): (4,)}
 
 
+def test_what_acts_is_counted_apart_from_what_hits() -> None:
+    """A rule acts on the accounts inside its share alone, one in shadow on none; so do decisions."""
+    share = 0.5
+    inside = {account for account in ("bad", "good", "who") if is_in_share("a", account, share)}
+    assert 0 < len(inside) < 3
+    rules = {"a": make_rule("a", share=share), "b": make_rule("b", mode=Mode.SHADOW)}
+    db = make_tables(rules=rules)
+    found = count.rule_counts(db, rules, count.totals(db).kinds)
+    gone = count.gone(db, 5)
+    count.weigh(db, verdict, verdict)
+    moves = {(move.before, move.after): move.events for move in count.moves(db)}
+    hits = {2: "bad", 3: "good", 6: "who"}
+    live = {1: "bad", 2: "bad", 6: "who"}
+    acting = {arrival for arrival, account in hits.items() if account in inside}
+
+    assert (found["a"].hits, found["a"].acting, found["a"].acting_accounts) == (3, len(acting), len(acting))
+    assert (found["b"].hits, found["b"].acting) == (3, 0)
+    assert (gone["a"].new, gone["a"].new_acting) == (1, len(acting - live.keys()))
+    assert (gone["a"].lost, gone["a"].lost_acting) == (1, len(live.keys() - acting))
+    assert gone["b"].new_acting == 0
+    assert sum(many for (_, after), many in moves.items() if after is Verdict.HOLD) == len(acting)
+    assert not any(after is Verdict.REVIEW for _, after in moves)
+
+
+def test_an_event_without_an_account_is_in_no_share() -> None:
+    """As in the row path: only the whole takes it in."""
+    for share, expected in ((0.999, 0), (1.0, 1)):
+        rules = {"a": make_rule("a", share=share), "b": make_rule("b")}
+        db = make_tables([(5, T, F)], [], rules=rules)
+        assert count.rule_counts(db, rules, {})["a"].acting == expected
+
+
 def test_no_hits_are_no_hits() -> None:
     """Rules that never fire, and no rules at all, count as nothing."""
     rules = {"a": make_rule("a"), "b": make_rule("b")}
     db = make_tables([(1, F, F)], [])
     found = count.rule_counts(db, rules, count.totals(db).kinds)
-    count.prepare(db, [], [])
+    count.prepare(db, {}, {})
     count.weigh(db, verdict, None)
 
     assert (found["a"].hits, found["a"].recipients, found["a"].delays) == (

@@ -273,7 +273,11 @@ def test_backtest_goes_with_the_proposal(enter: Enter, live_server: Live) -> Non
     job_running(live_server, "bt_propose", made.version)
     rule = {
         "id": "from_backtest", "mode": "shadow", "judged": 900, "hits": 77, "unknown": 3, "accounts": 12,
-        "change": {"new": 70, "lost": 5, "kept": 7, "new_samples": [{"event_id": "evt_new"}]}, "samples": [],
+        "change": {
+            "new": 70, "lost": 5, "kept": 7, "new_samples": [{"event_id": "evt_new"}], "new_acting": 0,
+            "lost_acting": 12,
+        },
+        "samples": [], "share": 0.5, "acting": 0, "acting_accounts": 0,
     }  # fmt: skip
     with live_server.installation.pool.connection() as connection:
         backtests.finish(connection, TENANT, "bt_propose", {"rules": [rule]}, live_server.installation.now())
@@ -285,4 +289,5 @@ def test_backtest_goes_with_the_proposal(enter: Enter, live_server: Live) -> Non
         predicted = definitions.one(connection, TENANT, "rules", "from_backtest", made.version).predicted
     assert predicted is not None
     assert [predicted[name] for name in ("events", "hits", "acting", "new", "lost", "live")] == [900, 77, 0, 70, 5, 12]
+    assert (predicted["live_acting"], predicted["lost_acting"]) == (12, 12)
     assert "evt_new" in client.get(place).text

@@ -356,7 +356,7 @@ def _report(run: _Run, db: duckdb.DuckDBPyConnection) -> Report:
     rules = _judged(pack.ruleset)
     live_rules = _judged(live.ruleset) if live is not None else {}
     run.tell("counting", None)
-    count.prepare(db, list(rules), list(live_rules), compared=live is not None)
+    count.prepare(db, rules, live_rules, compared=live is not None)
     totals = count.totals(db)
     labels = count.labels(db, ask.label_sources)
     counted = count.rule_counts(db, rules, totals.kinds)
@@ -377,6 +377,7 @@ def _report(run: _Run, db: duckdb.DuckDBPyConnection) -> Report:
                 one.new, one.lost, one.kept, one.new_accounts, one.lost_accounts,
                 _samples(run, db, one.new_some, _read(pack, id_), pack, "decided"),
                 _samples(run, db, one.lost_some, _read(live, id_), live, "decided_live"),
+                one.new_acting, one.lost_acting,
             )  # fmt: skip
         reports.append(
             rule_report(
@@ -403,7 +404,9 @@ def _gone_rule(rule: Rule, one: count.Gone | None, days: tuple[str, ...]) -> Rul
     return RuleReport(
         id=rule.id, doc=rule.doc, owner=rule.owner, policy=rule.policy, verdict=rule.verdict, mode=rule.mode, when="",
         version="", status="gone", live_when=rule.when, judged=0, unknown=0, hits=0, accounts=0, recipients=None,
-        days=(0,) * len(days), change=Change(one.new, one.lost, one.kept, one.new_accounts, one.lost_accounts),
+        days=(0,) * len(days), change=Change(
+            one.new, one.lost, one.kept, one.new_accounts, one.lost_accounts, lost_acting=one.lost_acting
+        ),
     )  # fmt: skip
 
 

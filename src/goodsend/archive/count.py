@@ -8,7 +8,8 @@ Read are these tables or views of the connection, times in µs:
 - `account_label(account, label)` and `event_label(id, label)`: `abusive` or `honest`, one row each;
 - `beginnings(account, first_at, first_abusive_at)`: of accounts labelled abusive.
 
-Made are `marked` (judged with labels), `fired` (arrival, the rules that hit, the live ones) and `hits` (one a row).
+Made are `marked` (judged with labels), `fired` (arrival, the rules that hit, the live ones), `acting` (the same, those
+alone that act: live, and the account inside their rollout share) and `hits` (one of `fired` a row).
 """
 
 from collections import defaultdict
@@ -21,7 +22,8 @@ import pyarrow as pa
 
 from goodsend.kit.clock import SECOND
 from goodsend.reports.backtest import Combination, Labels, RuleCount
-from goodsend.rules.model import Rule, Verdict
+from goodsend.rules.evaluate import is_in_share
+from goodsend.rules.model import Mode, Rule, Verdict
 
 _DAY = "strftime(make_timestamp(at_us), '%Y-%m-%d')"
 """The UTC date of `at_us`."""
@@ -59,7 +61,11 @@ class Acted(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """Hits against the live version: events, accounts, and arrivals of a few, one an account."""
+    """
+    Hits against the live version: events, accounts, and arrivals of a few, one an account.
+
+    `new_acting` are events on which the rule would act and its live version does not, `lost_acting` the reverse.
+    """
 
     new: int = 0
     lost: int = 0
@@ -68,12 +74,14 @@ class Gone(msgspec.Struct, frozen=True):
     lost_accounts: int = 0
     new_some: tuple[int, ...] = ()
     lost_some: tuple[int, ...] = ()
+    new_acting: int = 0
+    lost_acting: int = 0
 
 
 def prepare(
-    db: duckdb.DuckDBPyConnection, rules: Sequence[str], live: Sequence[str], *, compared: bool = False
+    db: duckdb.DuckDBPyConnection, rules: Mapping[str, Rule], live: Mapping[str, Rule], *, compared: bool = False
 ) -> None:
-    """Make the tables that everything else reads. `rules` and `live` are the ids whose columns there are."""
+    """Make the tables that everything else reads. `rules` and `live` are those whose columns there are."""
     db.execute(
         "CREATE OR REPLACE TEMP TABLE marked AS SELECT j.*, a.label AS account_label, e.label AS event_label, "
         f"coalesce(e.label, a.label) AS label, {_DAY} AS day FROM judged j "
@@ -100,6 +108,48 @@ def prepare(
         "(SELECT arrival, unnest(rules) AS number FROM fired) f JOIN rule_name n USING (number) "
         "JOIN marked m USING (arrival)"
     )
+    sides = {"rules": rules, "live": live if compared else {}}
+    _add_acting(db, {name: {number_of[id_]: rule for id_, rule in side.items()} for name, side in sides.items()})
+
+
+def _add_acting(db: duckdb.DuckDBPyConnection, sides: Mapping[str, Mapping[int, Rule]]) -> None:
+    """Make `acting`. `sides` are the numbered rules of each column of `fired`."""
+    columns = []
+    for side, rules in sides.items():
+        idle = [number for number, rule in rules.items() if rule.mode is not Mode.LIVE]
+        shared = {number: rule for number, rule in rules.items() if rule.mode is Mode.LIVE and rule.share < 1}
+        _add_outside(db, side, shared)
+        columns.append(
+            f"list_filter(f.{side}, lambda n: NOT list_contains({_numbers(idle)}, n) AND NOT (m.account IS NULL AND "
+            f"list_contains({_numbers(shared)}, n)) AND NOT coalesce(list_contains({side}_out.numbers, n), false)) "
+            f"AS {side}"
+        )
+    db.execute(
+        f"CREATE OR REPLACE TEMP TABLE acting AS SELECT f.arrival, {', '.join(columns)} FROM fired f "
+        "JOIN marked m USING (arrival) "
+        + " ".join(f"LEFT JOIN outside_{side} {side}_out ON {side}_out.account = m.account" for side in sides)
+    )
+
+
+def _add_outside(db: duckdb.DuckDBPyConnection, side: str, shared: Mapping[int, Rule]) -> None:
+    """Make the table of accounts with the numbers of the rules whose rollout share they are outside of."""
+    rows = db.execute(
+        f"SELECT DISTINCT n, m.account FROM (SELECT arrival, unnest({side}) AS n FROM fired) JOIN marked m "
+        f"USING (arrival) WHERE m.account IS NOT NULL AND list_contains({_numbers(shared)}, n)"
+    ).fetchall()
+    out: dict[str, list[int]] = defaultdict(list)
+    for number, account in rows:
+        rule = shared[number]
+        if not is_in_share(rule.id, account, rule.share):
+            out[account].append(number)
+    table = pa.table({"account": pa.array(out, pa.string()), "numbers": pa.array(out.values(), pa.list_(pa.int16()))})
+    db.register("outside_rows", table)
+    db.execute(f"CREATE OR REPLACE TEMP TABLE outside_{side} AS SELECT * FROM outside_rows")
+    db.unregister("outside_rows")
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return f"[{', '.join(map(str, numbers))}]::SMALLINT[]"
 
 
 def _fired(table: str, numbered: Sequence[tuple[int, str]]) -> str:
@@ -153,6 +203,12 @@ def rule_counts(
     sums = "SELECT rule, count(*), count(DISTINCT account), sum(recipients::HUGEINT) FROM hits GROUP BY 1"
     for id_, hits, accounts, recipients in _all(db, sums):
         found[id_] |= {"hits": hits, "accounts": accounts, "recipients": _whole(recipients)}
+    acting = (
+        "SELECT r.id, count(*), count(DISTINCT m.account) FROM (SELECT arrival, unnest(rules) AS number FROM acting) "
+        "JOIN rule_name r USING (number) JOIN marked m USING (arrival) GROUP BY 1"
+    )
+    for id_, hits, accounts in _all(db, acting):
+        found[id_] |= {"acting": hits, "acting_accounts": accounts}
     found_days: dict[str, dict[str, int]] = defaultdict(dict)
     for id_, day, count in _all(db, "SELECT rule, day, count(*) FROM hits GROUP BY ALL"):
         found_days[id_][day] = count
@@ -229,10 +285,14 @@ def weigh(
     verdict: Callable[[Iterable[str]], Verdict],
     live_verdict: Callable[[Iterable[str]], Verdict] | None,
 ) -> None:
-    """Make `verdicts`: `marked` with the verdict of every event, `before` by the live pack and `after` by this one."""
+    """
+    Make `verdicts`: `marked` with the verdict of every event, `before` by the live pack and `after` by this one.
+
+    The rules that act on an event are what both are asked for.
+    """
     names = dict(_all(db, "SELECT number, id FROM rule_name"))
     found: dict[str, list[Any]] = {"rules": [], "live": [], "before": [], "after": []}
-    for rules, live in _all(db, "SELECT DISTINCT rules, live FROM fired"):
+    for rules, live in _all(db, "SELECT DISTINCT rules, live FROM acting"):
         found["rules"].append(rules)
         found["live"].append(live)
         found["before"].append(live_verdict(names[n] for n in live).value if live_verdict is not None else None)
@@ -249,7 +309,7 @@ def weigh(
         "CREATE OR REPLACE TEMP TABLE verdicts AS SELECT m.*, "
         f"CASE WHEN f.arrival IS NULL THEN {nothing_live} ELSE o.before END AS before, "
         f"CASE WHEN f.arrival IS NULL THEN '{nothing}' ELSE o.after END AS after "
-        "FROM marked m LEFT JOIN fired f USING (arrival) LEFT JOIN outcome o ON o.rules = f.rules AND o.live = f.live"
+        "FROM marked m LEFT JOIN acting f USING (arrival) LEFT JOIN outcome o ON o.rules = f.rules AND o.live = f.live"
     )
 
 
@@ -296,14 +356,7 @@ def acted(db: duckdb.DuckDBPyConnection, side: str, stops: Iterable[Verdict]) ->
 
 def gone(db: duckdb.DuckDBPyConnection, some: int) -> dict[str, Gone]:
     """Compare every rule with the live rule of its id; `some` arrivals of each side are told, one an account."""
-    db.execute(
-        "CREATE OR REPLACE TEMP TABLE compared AS SELECT n.id AS rule, side, m.arrival, m.account FROM ("
-        "SELECT arrival, unnest(list_filter(rules, lambda n: NOT list_contains(live, n))) AS number, 'new' AS side "
-        "FROM fired UNION ALL "
-        "SELECT arrival, unnest(list_filter(live, lambda n: NOT list_contains(rules, n))), 'lost' FROM fired UNION ALL "
-        "SELECT arrival, unnest(list_filter(live, lambda n: list_contains(rules, n))), 'kept' FROM fired"
-        ") JOIN rule_name n USING (number) JOIN marked m USING (arrival)"
-    )
+    db.execute(f"CREATE OR REPLACE TEMP TABLE compared AS {_beside('fired')}")
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for rule, side, events, accounts in _all(
         db, "SELECT rule, side, count(*), count(DISTINCT account) FROM compared GROUP BY ALL"
@@ -313,7 +366,23 @@ def gone(db: duckdb.DuckDBPyConnection, some: int) -> dict[str, Gone]:
             found[rule][f"{side}_accounts"] = accounts
     for (rule, side), arrivals in _some(db, "compared WHERE side <> 'kept'", "rule, side", some).items():
         found[rule][f"{side}_some"] = arrivals
+    acting = f"SELECT rule, side, count(*) FROM ({_beside('acting')}) WHERE side <> 'kept' GROUP BY ALL"
+    for rule, side, events in _all(db, acting):
+        found[rule][f"{side}_acting"] = events
     return {rule: Gone(**members) for rule, members in found.items()}
+
+
+def _beside(table: str) -> str:
+    """Return the SQL of every rule and event of a table like `fired`, with the side that has it."""
+    return (
+        "SELECT n.id AS rule, side, m.arrival, m.account FROM ("
+        "SELECT arrival, unnest(list_filter(rules, lambda n: NOT list_contains(live, n))) AS number, 'new' AS side "
+        f"FROM {table} UNION ALL "
+        "SELECT arrival, unnest(list_filter(live, lambda n: NOT list_contains(rules, n))), 'lost' "
+        f"FROM {table} UNION ALL "
+        f"SELECT arrival, unnest(list_filter(live, lambda n: list_contains(rules, n))), 'kept' FROM {table}"
+        ") JOIN rule_name n USING (number) JOIN marked m USING (arrival)"
+    )
 
 
 def some_hits(db: duckdb.DuckDBPyConnection, some: int) -> dict[str, tuple[int, ...]]:

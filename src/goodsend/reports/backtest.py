@@ -54,7 +54,12 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One rule against its live version: events that only the new one hits, only the live one, both."""
+    """
+    One rule against its live version: events that only the new one hits, only the live one, both.
+
+    `new_acting` are events on which only the new one would act (live, the account inside the share), `lost_acting`
+    those on which only the live one does; None in reports from before that was counted.
+    """
 
     new: int
     lost: int
@@ -63,6 +68,8 @@ class Change(msgspec.Struct, frozen=True):
     lost_accounts: int
     new_samples: tuple[Sample, ...] = ()
     lost_samples: tuple[Sample, ...] = ()
+    new_acting: int | None = None
+    lost_acting: int | None = None
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -121,6 +128,9 @@ class RuleReport(msgspec.Struct, frozen=True):
 
     `days` are hits per day of `Report.days`. `recipients` is None where no event it hit says a number. `status` is how
     it stands to the live rule of its id: `new`, `changed`, `same`, `gone` (live only), or None without a comparison.
+
+    `acting` are the hits that would act: of a live rule, on `acting_accounts` inside its rollout `share` (0…1); None in
+    reports from before that was counted. `hits` are all, whether or not they would act.
     """
 
     id: str
@@ -144,6 +154,9 @@ class RuleReport(msgspec.Struct, frozen=True):
     change: Change | None = None
     cost: Cost | None = None
     samples: tuple[Sample, ...] = ()
+    share: float = 1.0
+    acting: int | None = None
+    acting_accounts: int | None = None
 
 
 class Overlap(msgspec.Struct, frozen=True):
@@ -252,7 +265,7 @@ def parse_weights(files: Mapping[str, Mapping[str, Any]]) -> tuple[Weights, list
 
 class RuleCount(msgspec.Struct, frozen=True):
     """
-    What the archive counted of one rule. `recipients` None: no hit event says a number.
+    What the archive counted of one rule. `recipients` None: no hit event says a number. `acting` are the hits that act.
 
     `accounts_by` and `events_by` are hits by label: `abusive`, `honest`, `unlabelled`. `wrong_days`: (account, day)
     pairs of honest accounts hit, `unlabelled_days` of those nobody knows about. `harm`: abusive events hit, and their
@@ -264,6 +277,8 @@ class RuleCount(msgspec.Struct, frozen=True):
     hits: int = 0
     accounts: int = 0
     recipients: int | None = None
+    acting: int = 0
+    acting_accounts: int = 0
     days: Mapping[str, int] = {}
     accounts_by: Mapping[str, int] = {}
     events_by: Mapping[str, int] = {}
@@ -339,7 +354,7 @@ def combined_verdict(hit: Iterable[str], ruleset: Ruleset, thresholds: Threshold
     """
     Return the verdict that these rules lead to together, by the groups and sums of a decision.
 
-    A rule in shadow does not act; a rule that is live for a share of accounts is taken as live for all.
+    A rule in shadow does not act; one whose rollout share the account is outside of must not be among them.
     """
     hits = [_as_hit(ruleset.rules[id_]) for id_ in sorted(hit) if id_ in ruleset.rules]
     acting = [one for one in suppress(hits, ruleset.groups, ruleset.orders) if one.acts]
@@ -418,7 +433,8 @@ def rule_report(
             delay_of(since, counted.delays[since], labels.abusive_accounts)
             for since in ("first event", "first abusive event") if since in counted.delays
         ) if labels.abusive_accounts else (),
-        change=change, cost=rule_cost(rule, counted, weights), samples=samples,
+        change=change, cost=rule_cost(rule, counted, weights), samples=samples, share=rule.share,
+        acting=counted.acting, acting_accounts=counted.acting_accounts,
     )  # fmt: skip
 
 
