@@ -170,6 +170,7 @@ def _ask(desk: Desk, session: Session, room: Room, rule_id: str, number: int, da
     span = int(days) if days in {str(one) for one in DAYS} else DAYS[0]
     job_id = derived_id("bt", member.tenant, rule_id, str(number), str(now))
     with desk.pool.connection() as connection:
+        definitions.one(connection, member.tenant, room, rule_id, number)  # NotFound, before anything is asked for
         backtests.ask(
             connection, member.tenant, job_id, asked_by=member.login, at=now, since=now - span * DAY, until=now,
             definition=(room, rule_id, number),
