@@ -1,14 +1,19 @@
 """Backtests asked for in the console: run by a process of their own from the wish to the report, cancelled, told."""
 
 import dataclasses
+import fcntl
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from goodsend import approvals
+from goodsend.archive.layout import LOCK, archive_folder, tenant_folder
 from goodsend.commands.job import Cancelled, run_job
 from goodsend.jobs import Jobs
 from goodsend.kit.clock import DAY, HOUR, SECOND
@@ -110,6 +115,12 @@ def claim(installation: Installation, name: str) -> Job:
     return taken
 
 
+def cancel(installation: Installation, name: str) -> None:
+    """Cancel a job as somebody does on its page."""
+    with installation.pool.connection() as connection:
+        backtests.cancel(connection, TENANT, name, actor="bob", at=installation.now())
+
+
 def test_from_the_wish_to_the_report(installation: Installation, jobs: Jobs) -> None:
     """A process of its own exports the archive and tries the version against what is live: two hits, both new."""
     ask(installation, "whole", draft(installation, RULE))
@@ -160,6 +171,46 @@ def test_report_of_a_cancelled_job_is_not_kept(installation: Installation) -> No
     with installation.pool.connection() as connection:
         backtests.finish(connection, TENANT, "quiet", {}, installation.now())
     assert job_of(installation, "quiet").state == "cancelled"
+
+
+def test_another_export_is_waited_for(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own export at the same time fails no backtest; what waits can still be cancelled."""
+    monkeypatch.setattr("goodsend.commands.job._WAIT_S", 0.05)
+    monkeypatch.setattr("goodsend.commands.job.SECOND", 0)
+    folder = tenant_folder(archive_folder(installation.settings), TENANT)
+    folder.mkdir(parents=True, exist_ok=True)
+    ask(installation, "patient")
+    job = claim(installation, "patient")
+    with (folder / LOCK).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        letting_go = threading.Timer(0.5, fcntl.flock, (held, fcntl.LOCK_UN))
+        letting_go.start()
+        assert run_job(installation, job).events == 6
+        letting_go.join()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        cancelling = threading.Timer(0.5, cancel, (installation, "patient"))
+        cancelling.start()
+        with pytest.raises(Cancelled):
+            run_job(installation, job)
+        cancelling.join()
+
+
+def test_a_long_export_gives_signs_of_life(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them, who starts jobs would take it for dead in the middle of the first export of a large log."""
+    monkeypatch.setattr("goodsend.commands.job.SECOND", 0)
+    shutil.rmtree(archive_folder(installation.settings), ignore_errors=True)
+    said: list[str] = []
+
+    def progress(*told: Any) -> bool:
+        said.append(told[4])
+        return True
+
+    monkeypatch.setattr("goodsend.commands.job.backtests.progress", progress)
+    ask(installation, "alive")
+    run_job(installation, claim(installation, "alive"))
+    cancel(installation, "alive")
+
+    assert "Bringing the archive up to date: 6 of 6 events" in said
 
 
 def test_rule_that_is_off_cannot_be_tried(installation: Installation) -> None:

@@ -60,6 +60,10 @@ Told = Callable[[int, int], None]
 """Told how many events are done, and of how many."""
 
 
+class Busy(Retryable):
+    """Another export of this tenant is running."""
+
+
 class Exported(msgspec.Struct, frozen=True):
     """What one export did. `last` is the arrival up to which the archive is complete, 0 for an empty one."""
 
@@ -77,8 +81,8 @@ def export(
     """
     Bring a tenant's archive up to date with the log.
 
-    Raises Retryable when another export of this tenant runs, or the disk is full or cannot be written; the archive is
-    then as the last finished step left it.
+    Raises Busy when another export of this tenant runs, Retryable when the disk is full or cannot be written; the
+    archive is then as the last finished step left it.
     """
     folder = tenant_folder(archive, tenant)
     try:
@@ -127,7 +131,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Retryable(f"another export into {folder} is running") from None
+            raise Busy(f"another export into {folder} is running") from None
         yield
 
 

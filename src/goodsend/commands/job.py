@@ -2,13 +2,14 @@
 
 import argparse
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from goodsend import approvals
 from goodsend.archive.backtest import Ask, backtest, forget
 from goodsend.archive.engines.open import open_engine
-from goodsend.archive.export import export
+from goodsend.archive.export import Busy, export
 from goodsend.archive.judge import Span
 from goodsend.archive.layout import archive_folder
 from goodsend.archive.past import account_labels, open_past
@@ -24,6 +25,9 @@ from goodsend.wiring import Installation, install
 
 EXPORTED = 0.1
 """The part of the progress bar that bringing the archive up to date takes."""
+
+
+_WAIT_S = 1.0
 
 
 class Cancelled(Exception):  # noqa: N818 - named for what happened
@@ -55,9 +59,7 @@ def run_job(installation: Installation, job: Job) -> Report:
     tell = _Teller(installation, job)
     archive = archive_folder(installation.settings)
     live = installation.pack(job.tenant)
-    with installation.pool.connection() as connection:
-        tell("bringing the archive up to date", 0.0)
-        export(connection, archive, job.tenant, live)
+    _bring_up_to_date(installation, job, archive, live, tell)
     pack = _tried(installation, job, live)
     span = Span(job.since, job.until)
     horizon = installation.settings.late_horizon
@@ -76,6 +78,24 @@ def run_job(installation: Installation, job: Job) -> Report:
         report = backtest(engine, ask, scratch, tell)
         forget(ask, engine.name, scratch)
     return report
+
+
+def _bring_up_to_date(installation: Installation, job: Job, archive: Path, live: Pack, tell: "_Teller") -> None:
+    """Export what is new, or wait while another process does; it gives signs of life meanwhile. Raises Cancelled."""
+
+    def told(done: int, of: int) -> None:
+        tell(f"Bringing the archive up to date: {done:,} of {of:,} events", None)
+
+    tell("Bringing the archive up to date", 0.0)
+    while True:
+        try:
+            with installation.pool.connection() as connection:
+                export(connection, archive, job.tenant, live, told)
+        except Busy:
+            tell("Waiting for another export to end", None)
+            time.sleep(_WAIT_S)
+        else:
+            return
 
 
 def _tried(installation: Installation, job: Job, live: Pack) -> Pack:
