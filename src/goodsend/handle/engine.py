@@ -45,8 +45,11 @@ is not as it was. Another connection may do better; looking for an event to blam
 _PATIENCE_S = 30.0
 """How long a stop waits for what was submitted, before who waits is told to come again."""
 
-_OVERLAP_EVENTS = 64
-"""With fewer waiting, a batch waits for the one before it, and takes in who comes meanwhile: fewer transactions."""
+_OVERLAP_EVENTS = 8
+"""
+With fewer waiting, a batch waits for the one before it, and takes in who comes meanwhile: fewer transactions. With 16
+clients that wait for their decisions one half is judged while the other is written (benchmarks/decisions_http.py).
+"""
 
 _HOLD_S = 0.25
 """How long a tenant is held at most while others may want it: other processes, and other tenants here."""
