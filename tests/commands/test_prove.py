@@ -1,5 +1,7 @@
 """`goodsend prove` as a process: `0 differences`, or each of them, and an exit code that says which."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -60,3 +62,17 @@ def test_a_stream_needs_no_archive() -> None:
 
     assert (done.code, done.out.splitlines()[-1]) == (0, "0 differences")
     assert "compared" in done.out
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    """What does not fit where scratch files go is told with the place, and nothing is left there."""
+    limited = "import resource, sys; from goodsend.cli import main; "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); sys.exit(main(sys.argv[1:]))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "prove", "--stream", "300"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 3, done.stderr
+    assert "goodsend: there is no room for what duckdb writes below" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """`goodsend prove`: an engine computes again what decisions were made by; every difference is told."""
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -10,6 +11,7 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
+import duckdb
 import msgspec
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -157,12 +159,27 @@ def moment_of(text: str, option: str) -> Micros:
 
 @contextmanager
 def engine_of(options: argparse.Namespace) -> Iterator[SqlEngine]:
-    """Open the engine that was asked for, with scratch files of its own that end with it."""
-    with (
-        tempfile.TemporaryDirectory(prefix="goodsend-") as folder,
-        open_engine(options.engine, folder=Path(folder), memory=options.memory) as engine,
-    ):
-        yield engine
+    """
+    Open the engine that was asked for, with scratch files of its own that end with it.
+
+    Raises Retryable where the disk or the memory is too small for what runs.
+    """
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="goodsend-") as folder,
+            open_engine(options.engine, folder=Path(folder), memory=options.memory) as engine,
+        ):
+            yield engine
+    except duckdb.Error as error:
+        if not isinstance(error, duckdb.OutOfMemoryException) and not _NO_ROOM.search(str(error)):
+            raise
+        why = printable(str(error).partition("\n")[0])
+        raise Retryable(
+            f"there is no room for what {options.engine} writes below {tempfile.gettempdir()}: {why}"
+        ) from error
+
+
+_NO_ROOM = re.compile(r"Could not write|No space left|File too large|max_temp_directory_size|Disk quota")
 
 
 @contextmanager
