@@ -64,8 +64,8 @@ class Jobs:
             self._tell_end(child)
             return
         with self._installation.pool.connection() as connection:
-            if backtests.one(connection, child.job.tenant, child.job.id).state != "running":
-                child.process.terminate()
+            if backtests.one(connection, child.job.tenant, child.job.id).state in ("cancelled", "failed"):
+                child.process.terminate()  # one that is done is about to end by itself
 
     def stop(self) -> None:
         """End the child; its job is told as failed, so that nobody waits for it."""
@@ -100,10 +100,10 @@ class Jobs:
         said.seek(max(0, said.seek(0, os.SEEK_END) - 1_500))
         tail = said.read().decode("utf-8", "replace").strip()
         child.close()
-        if code:
-            _LOG.warning("the backtest %s ended with code %s: %s", job.id, code, tail)
         with self._installation.pool.connection() as connection:
             # Changes nothing where the child has told its end itself, or the job was cancelled.
-            backtests.fail(
+            failed = backtests.fail(
                 connection, job.tenant, job.id, tail or f"It ended with code {code}.", self._installation.now()
             )
+        if failed:
+            _LOG.warning("the backtest %s ended with code %s: %s", job.id, code, tail)

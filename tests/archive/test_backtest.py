@@ -259,3 +259,16 @@ def test_as_if_on_time_is_the_row_path_in_order_of_time(duckdb_engine: SqlEngine
         report = tried(duckdb_engine, archive, on_time=True)
 
     assert {rule.id: rule.hits for rule in report.rules} == hits
+
+
+def test_progress_is_told_in_sentences(duckdb_engine: SqlEngine, archive: Path) -> None:
+    """No step of the engine by its name; the share of the whole never goes back, and reaches the end."""
+    told: list[tuple[str, float | None]] = []
+    ask = asked(duckdb_engine, archive, against=changed_rule(PACK, "high_count_0", "f.count_0 > 2"))
+    backtest(duckdb_engine, ask, archive.parent / "work_told", lambda *one: told.append(one))
+    shares = [share for _, share in told if share is not None]
+
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.9
+    assert "Counting" in {said for said, _ in told}
+    assert not any("_" in said or said == "rows" for said, _ in told)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from goodsend.kit.clock import HOUR
 from goodsend.kit.errors import Conflict, NotFound
 from goodsend.store import audit, backtests, definitions, tenants
 from goodsend.store.connection import Connection
@@ -110,6 +111,33 @@ def test_moves_are_audited(connection: Connection, tenant: str) -> None:
     assert acts[:4] == [
         ("bob", "rule.retired", 1), ("bob", "rule.approved", 1), ("ann", "rule.proposed", 1), ("ann", "rule.drafted", 1)
     ]  # fmt: skip
+
+
+def test_a_version_came_to_its_state_when_it_moved(connection: Connection, tenant: str) -> None:
+    """Not when it was written: what went in another's place is as old as that, and back again it is as old as that."""
+    make_live(connection, tenant, "a")
+    made = make_draft(connection, tenant, "b")
+    definitions.propose(connection, tenant, "rules", "big", made.version, actor="ann", at=NOW + HOUR)
+    definitions.approve(connection, tenant, "rules", "big", made.version, actor="bob", at=NOW + 2 * HOUR)
+    assert definitions.moved(connection, tenant, "rules", "big") == {1: NOW + 2 * HOUR, 2: NOW + 2 * HOUR}
+
+    definitions.roll_back(connection, tenant, "rules", "big", 1, actor="bob", why="w", at=NOW + 3 * HOUR)
+    definitions.retire(connection, tenant, "rules", "big", actor="bob", why="w", at=NOW + 4 * HOUR)
+
+    assert definitions.moved(connection, tenant, "rules", "big") == {1: NOW + 4 * HOUR, 2: NOW + 3 * HOUR}
+    assert definitions.moved(connection, tenant, "features", "big") == {}
+
+
+def test_a_rule_that_was_live_is_no_mere_draft(connection: Connection, tenant: str) -> None:
+    """After retiring, its standing still tells which version was live last; of a draft it tells none."""
+    make_live(connection, tenant, "a")
+    definitions.retire(connection, tenant, "rules", "big", actor="bob", why="done", at=NOW)
+    make_draft(connection, tenant, "b")
+    definitions.add(connection, tenant, "rules", "new", "c", author="ann", why="w", at=NOW)
+    found = definitions.standings(connection, tenant, "rules")
+
+    assert (found["big"].live, found["big"].was_live, found["big"].newest) == (None, 1, 2)
+    assert (found["new"].live, found["new"].was_live) == (None, None)
 
 
 def test_tenants_are_apart(connection: Connection, tenant: str) -> None:

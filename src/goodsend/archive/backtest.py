@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from goodsend import __version__
 from goodsend.archive import count
+from goodsend.archive.course import Course
 from goodsend.archive.engines.model import Progress, SqlEngine
 from goodsend.archive.judge import (
     Names,
@@ -37,6 +38,7 @@ from goodsend.expr.sql.model import ListValues, column_name
 from goodsend.facts import FactType, Value
 from goodsend.features.compute import LATE_HORIZON
 from goodsend.features.definitions import Aggregate, Feature
+from goodsend.features.sql.memories import arrange
 from goodsend.kit.clock import DAY, Micros, day_of
 from goodsend.kit.errors import Misconfigured
 from goodsend.kit.text import closest
@@ -159,6 +161,11 @@ class _Run:
         self.pack = chosen(ask.pack, ask.rules)
         self.live = None if ask.against is None else self._live(ask.against)
         self.done: list[str] = []
+        features = {"features": features_needed(self.pack)}
+        if self.live is not None:
+            features["features_live"] = _features_apart(self.live, self.pack)
+        keys = {stage: [shape.key for shape in arrange(of)] for stage, of in features.items()}
+        self.course = Course(keys, compared=self.live is not None)
 
     def _live(self, against: Pack) -> Pack:
         """The live pack; where rules were chosen, its rules of those ids, so that both sides are of one size."""
@@ -168,7 +175,7 @@ class _Run:
 
     def tell(self, step: str, share: float | None) -> None:
         if self._progress is not None:
-            self._progress(step, share)
+            self._progress(*self.course.tell(step, share))
 
     def path(self, stage: str) -> Path:
         return self.folder / f"{stage}.parquet"
@@ -178,6 +185,7 @@ class _Run:
         if self.path(name).is_file():
             self.done.append(name)
             return
+        self.course.enter(name)
         make()
         draft = self.path(f".{name}.part")
         writer: pq.ParquetWriter | None = None
@@ -202,8 +210,8 @@ def backtest(engine: SqlEngine, ask: Ask, work: Path, progress: Progress | None 
     """
     Return what the pack would have done over the span. The engine's tables `events` and `facts` must be there.
 
-    Stages are kept below `work` until the report is made; the caller forgets them with `forget`. Raises Misconfigured
-    for a rule that is not there.
+    Stages are kept below `work` until the report is made; the caller forgets them with `forget`. `progress` is told
+    sentences for people and the share of the whole way. Raises Misconfigured for a rule that is not there.
     """
     folder = work / key_of(ask, engine.name)
     run = _Run(engine, ask, folder, progress)
@@ -355,6 +363,7 @@ def _report(run: _Run, db: duckdb.DuckDBPyConnection) -> Report:
     ask, pack, live = run.ask, run.pack, run.live
     rules = _judged(pack.ruleset)
     live_rules = _judged(live.ruleset) if live is not None else {}
+    run.course.enter("counting")
     run.tell("counting", None)
     count.prepare(db, rules, live_rules, compared=live is not None)
     totals = count.totals(db)

@@ -30,10 +30,11 @@ def show_rules(request: Asked, desk: Given) -> Response[bytes]:
         standings = definitions.standings(connection, tenant, "rules")
         waiting = definitions.waiting(connection, tenant)
     known = desk.pack(session).ruleset.rules
+    absent = [one for one in standings.values() if one.id not in known and not one.proposed and one.live is None]
     ordered = sorted(rules, key=lambda rule: (_MODE_ORDER[rule.mode], -rule.severity, rule.id))
     return desk.page(
         request, "rules.html", here="rules", rules=ordered, day=day, week=week, standings=standings, waiting=waiting,
-        drafts=[one for one in standings.values() if one.id not in known and not one.proposed and one.live is None],
+        drafts=[one for one in absent if one.was_live is None], retired=[one for one in absent if one.was_live],
         shipped=desk.installation.layers.base.ruleset.rules, may_write=session.member.may("analyst"),
         layer_problems=desk.installation.layers.problems(tenant),
     )  # fmt: skip
@@ -53,12 +54,13 @@ def show_rule(request: Asked, desk: Given, rule_id: FromPath[str]) -> Response[A
         day = {hit.rule: hit.hits_24h + hit.shadow_24h for hit in explore.rule_hits(connection, tenant, now)}
         standing = definitions.standings(connection, tenant, "rules").get(rule_id)
         versions = definitions.versions(connection, tenant, "rules", rule_id, limit=12)
+        moved = definitions.moved(connection, tenant, "rules", rule_id)
     reads = [(name, pack.catalog.get(name)) for name in sorted(pack.ruleset.expressions[rule_id].facts)]
     return desk.page(
         request, "rule.html", here="rules", rule=rule, reads=reads, page=page, week=week, day=day.get(rule_id, 0),
         policy=pack.policies.get(rule.policy), standing=standing, versions=versions,
         is_shipped=rule_id in desk.installation.layers.base.ruleset.rules, may_write=session.member.may("analyst"),
-        may_retire=session.member.may("lead"),
+        may_retire=session.member.may("lead"), moved=moved,
     )  # fmt: skip
 
 

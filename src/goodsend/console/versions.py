@@ -212,8 +212,9 @@ def _page(
     with desk.pool.connection() as connection:
         found = definitions.one(connection, tenant, room, rule_id, number)
         others = definitions.versions(connection, tenant, room, rule_id)
+        moved = definitions.moved(connection, tenant, room, rule_id)
         jobs = [job for job in backtests.latest(connection, tenant, of=rule_id) if job.version == number]
-    against, old = _other(request, pack, found, others)
+    against, old = _other(request, desk.installation.layers.base, found, others)
     checked = approvals.check(desk.installation, tenant, room, rule_id, found.body)
     counted = approvals.count(desk.installation, tenant, checked) if counts else None
     lines = compare(old, found.body)
@@ -225,28 +226,35 @@ def _page(
         mine=mine, may_approve=session.member.may("lead") and not mine, may_go_back=session.member.may("lead"),
         refused=refused, problems=[one for one in problems if isinstance(one, Problem)], fact=FACT, jobs=jobs,
         days=DAYS, side=request.query_params.get("view") == "side", may_write=session.member.may("analyst"),
-        exists=_live_text(pack, room, rule_id) is not None,
+        exists=_text_in(pack, room, rule_id) is not None, moved=moved,
+        is_shipped=_text_in(desk.installation.layers.base, room, rule_id) is not None,
     )  # fmt: skip
 
 
-def _other(request: Asked, pack: Pack, found: Definition, others: list[Definition]) -> tuple[str, str]:
-    """Return name and text of what a version is compared with: as asked, else the live one, else the shipped."""
+def _other(request: Asked, base: Pack, found: Definition, others: list[Definition]) -> tuple[str, str]:
+    """
+    Return name and text of what a version is compared with: as asked, else what it takes or took the place of.
+
+    That is the version that is live; of one that is or was live itself, the one that was before it; without any, what
+    the packs say; without that, an earlier draft.
+    """
     asked = request.query_params.get("against", "")
-    live = next((one for one in others if one.state == "live"), None)
-    earlier = next((one for one in others if one.version < found.version), None)
-    if asked.isdecimal():
-        chosen = next((one for one in others if str(one.version) == asked), None)
-    else:
-        chosen = earlier if live is None or live.version == found.version else live
+    chosen = next((one for one in others if str(one.version) == asked), None)
+    shipped = _text_in(base, found.room, found.id)
+    if chosen is None and asked != "pack":
+        if found.approved_at is None:
+            chosen = next((one for one in others if one.state == "live"), None)
+        else:
+            before = [one for one in others if one.approved_at is not None and one.approved_at < found.approved_at]
+            chosen = max(before, key=lambda one: one.approved_at or 0, default=None)
+        if chosen is None and shipped is None:
+            chosen = next((one for one in others if one.version < found.version), None)
     if chosen is not None:
         return f"version {chosen.version}", chosen.body
-    shipped = _live_text(pack, found.room, found.id)
-    if shipped is None or (live is not None and live.version == found.version):
-        return "nothing", ""
-    return "the pack", shipped
+    return ("nothing", "") if shipped is None else ("the pack", shipped)
 
 
-def _live_text(pack: Pack, room: str, id_: str) -> str | None:
+def _text_in(pack: Pack, room: str, id_: str) -> str | None:
     if room == "rules":
         rule = pack.ruleset.rules.get(id_)
         return None if rule is None else body_of(draft_of(rule))[0]

@@ -130,13 +130,14 @@ def finish(connection: Connection, tenant: str, job_id: str, result: object, at:
     )
 
 
-def fail(connection: Connection, tenant: str, job_id: str, message: str, at: Micros) -> None:
-    """Note why a job came to nothing."""
-    connection.execute(
+def fail(connection: Connection, tenant: str, job_id: str, message: str, at: Micros) -> bool:
+    """Note why a job came to nothing; False where it was over already, and stays as it ended."""
+    row = connection.execute(
         "UPDATE backtest_job SET state = 'failed', message = %s, ended_at = %s "
-        "WHERE tenant = %s AND job_id = %s AND state IN ('due', 'running')",
+        "WHERE tenant = %s AND job_id = %s AND state IN ('due', 'running') RETURNING 1",
         (clean(message)[:2_000], At(at), tenant, job_id),
-    )
+    ).fetchone()
+    return row is not None
 
 
 def cancel(connection: Connection, tenant: str, job_id: str, *, actor: str, at: Micros) -> None:

@@ -54,12 +54,13 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How one definition stands: its live version (None: none), its newest, and those proposed."""
+    """How one definition stands: its live version (None: none), its newest, those proposed, the last that was live."""
 
     id: str
     live: int | None
     newest: int
     proposed: tuple[int, ...]
+    was_live: int | None = None
 
 
 _FIELDS = (
@@ -96,6 +97,26 @@ def versions(connection: Connection, tenant: str, room: str, id_: str, limit: in
     return [Definition(*row) for row in rows]
 
 
+def moved(connection: Connection, tenant: str, room: str, id_: str) -> dict[int, Micros]:
+    """Return by version when it came to the state it is in, as the audit has it."""
+    noun = _NOUNS[room]
+    rows = connection.execute(
+        "SELECT at, detail->'version', detail->'before' FROM audit WHERE tenant = %s AND target = %s "
+        "AND detail ? 'version' AND act = ANY(%s) ORDER BY seq",
+        (tenant, clean(id_), [f"{noun}.{verb}" for verb in _VERBS]),
+    )
+    found: dict[int, Micros] = {}
+    for at, version, before in rows:
+        found[version] = at
+        if before is not None:  # that one went when this one came
+            found[before] = at
+    return found
+
+
+_NOUNS = {"rules": "rule", "features": "feature", "lists": "list", "policies": "policy"}
+_VERBS = ("drafted", "proposed", "declined", "approved", "rolled_back", "retired")
+
+
 def waiting(connection: Connection, tenant: str, limit: int = 100) -> list[Definition]:
     """Return what waits for approval, longest waiting first."""
     rows = connection.execute(
@@ -109,11 +130,12 @@ def standings(connection: Connection, tenant: str, room: str) -> dict[str, Stand
     """Return how every definition of a room stands, by id."""
     rows = connection.execute(
         "SELECT id, max(version) FILTER (WHERE state = 'live'), max(version), "
-        "coalesce(array_agg(version ORDER BY version) FILTER (WHERE state = 'proposed'), '{}') "
-        "FROM definition WHERE tenant = %s AND room = %s GROUP BY id ORDER BY id",
+        "coalesce(array_agg(version ORDER BY version) FILTER (WHERE state = 'proposed'), '{}'), "
+        "max(version) FILTER (WHERE approved_at IS NOT NULL) FROM definition "
+        "WHERE tenant = %s AND room = %s GROUP BY id ORDER BY id",
         (tenant, room),
     )
-    return {id_: Standing(id_, live, newest, tuple(proposed)) for id_, live, newest, proposed in rows}
+    return {id_: Standing(id_, live, newest, tuple(proposed), was) for id_, live, newest, proposed, was in rows}
 
 
 def generations(connection: Connection) -> dict[str, int]:
@@ -281,5 +303,6 @@ def _changed(connection: Connection, tenant: str, at: Micros) -> None:
 def _note(
     connection: Connection, tenant: str, at: Micros, actor: str, verb: str, moved: Definition, detail: dict[str, object]
 ) -> None:
-    noun = {"rules": "rule", "features": "feature", "lists": "list", "policies": "policy"}[moved.room]
-    audit.append(connection, tenant, at, actor, f"{noun}.{verb}", moved.id, {"version": moved.version, **detail})
+    audit.append(
+        connection, tenant, at, actor, f"{_NOUNS[moved.room]}.{verb}", moved.id, {"version": moved.version, **detail}
+    )
