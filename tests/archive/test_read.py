@@ -17,13 +17,15 @@ from goodsend.archive.layout import (
     VERSION_KEY,
     Export,
     ExportedFile,
+    archive_folder,
     day_path,
     file_name,
     tenant_folder,
 )
 from goodsend.archive.read import add_tables, crc_of, entries, labels, survey, whole_problem
 from goodsend.facts import FactType
-from goodsend.kit.errors import NotFound
+from goodsend.kit.errors import Misconfigured, NotFound
+from goodsend.settings import Settings
 
 DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
 
@@ -237,3 +239,11 @@ def test_tables_of_an_engine(duckdb_engine: SqlEngine, tmp_path: Path) -> None:
     query = "SELECT count(*) AS n, sum(arrival)::BIGINT AS s, count(e_late) AS l FROM events"
     assert duckdb_engine.table(query).to_pylist() == [{"n": 30, "s": 465, "l": 0}]
     assert duckdb_engine.table("SELECT * FROM facts").num_rows == 0
+
+
+@pytest.mark.parametrize("name", ["a*b", "what?", "[1]", "{x}", "50%"])
+def test_an_archive_is_not_where_engines_see_a_pattern(tmp_path: Path, name: str) -> None:
+    """`read_parquet` would read other files than those, or none."""
+    with pytest.raises(Misconfigured, match="as a pattern of names"):
+        archive_folder(Settings(archive=str(tmp_path / name)))
+    assert archive_folder(Settings(archive=str(tmp_path / "plain"))) == tmp_path / "plain"

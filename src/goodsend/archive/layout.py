@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from goodsend.kit.errors import NotFound
+from goodsend.kit.errors import Misconfigured, NotFound
 from goodsend.settings import Settings
 
 SCHEMA_VERSION = "1"
@@ -33,6 +33,7 @@ TENANT_KEY = b"goodsend.tenant"
 PACK_KEY = b"goodsend.pack"
 
 _DIGITS = 12
+_PATTERNS = "*?[]{}%"
 _TENANT = re.compile(r"[^/\\\x00-\x1f]{1,63}")
 _PATH = re.compile(rf"({'|'.join(DAILY)})/day=(-?\d+-\d\d-\d\d)/\d+-\d+\.parquet", re.ASCII)
 
@@ -84,8 +85,18 @@ _EXPORT = msgspec.json.Decoder(Export)
 
 
 def archive_folder(settings: Settings) -> Path:
-    """Return the folder of the archive: the one that was set, else `archive` in the data folder."""
-    return Path(settings.archive).expanduser() if settings.archive else settings.data_dir.expanduser() / "archive"
+    """
+    Return the folder of the archive: the one that was set, else `archive` in the data folder.
+
+    Raises Misconfigured for a path with characters that engines would read as a pattern.
+    """
+    folder = Path(settings.archive).expanduser() if settings.archive else settings.data_dir.expanduser() / "archive"
+    strange = sorted(set(_PATTERNS).intersection(str(folder)))
+    if strange:
+        raise Misconfigured(
+            f"the archive cannot be in {folder}: engines read {' '.join(strange)} as a pattern of names"
+        )
+    return folder
 
 
 def tenant_folder(archive: Path, tenant: str) -> Path:

@@ -203,12 +203,22 @@ def event_facts(kinds: Kinds) -> list[Fact]:
 
 
 def conflicts(kinds: Kinds) -> list[Problem]:
-    """Return a Problem for each field name that two kinds give different types: one column has one type."""
+    """Return a Problem for each field name that two kinds give different types, or write differently: one column."""
     seen: dict[str, tuple[str, FactType]] = {}
+    spelled: dict[str, str] = {}
     problems = []
     for kind in kinds.kinds.values():
         for field in kind.fields.values():
             type_ = FACT_TYPES.get(field.type, FactType.TEXT)
+            alike = spelled.setdefault(field.name.lower(), field.name)
+            if alike != field.name:
+                problems.append(
+                    Problem(
+                        f"{kind.name}: fields.{field.name}",
+                        f"differs from the field {alike} in capitals alone, and SQL does not tell them apart",
+                        "write it the same way, or give it a name of its own",
+                    )
+                )
             first = seen.setdefault(field.name, (kind.name, type_))
             if first[1] is not type_:
                 problems.append(
