@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from goodsend.kit.clock import Micros
 from goodsend.kit.errors import Problem
-from goodsend.pack import Pack, build_pack
+from goodsend.pack import Pack, build_pack, pack_version
 from goodsend.store import definitions
 from goodsend.store.connection import Connection, Pool
 
@@ -31,6 +31,7 @@ class Layers:
         self._now = now
         self.base = base
         self._packs: dict[str, Pack] = {}
+        self._layers: dict[str, dict[str, bytes]] = {}
         self._generations: dict[str, int] = {}
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._lock = threading.Lock()
@@ -38,6 +39,11 @@ class Layers:
     def pack(self, tenant: str) -> Pack:
         """Return the definitions in force for a tenant. Never waits."""
         return self._packs.get(tenant, self.base)
+
+    def files(self, tenant: str) -> dict[str, bytes] | None:
+        """Return the files that the tenant's pack is made of; None where it is not made of all of them."""
+        files = {**self._files, **self._layers.get(tenant, {})}
+        return files if pack_version(files) == self.pack(tenant).version else None
 
     def problems(self, tenant: str) -> tuple[Problem, ...]:
         """Return why the latest layer of a tenant is not in force; none where it is."""
@@ -77,6 +83,7 @@ class Layers:
                 pack = self._without(layer, problems)
         if pack is not None:
             self._packs[tenant] = pack
+            self._layers[tenant] = layer
 
     def _without(self, layer: Mapping[str, bytes], problems: list[Problem]) -> Pack | None:
         """Return the pack without the definitions that have problems: at a start there is no older one to keep."""

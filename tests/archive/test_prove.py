@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from goodsend.archive.engines.model import SqlEngine
+from goodsend.archive.judge import feature_columns
 from goodsend.archive.prove import Ask, meaning, prove
+from goodsend.archive.read import Gap
 from goodsend.archive.stream import LATE_HORIZON, START, TENANT, make_items, make_pack, play, tables
 from goodsend.features.definitions import Aggregate
 from goodsend.kit.clock import DAY
 from goodsend.pack import Pack
-from goodsend.reports.proof import Proof, lines_of
+from goodsend.reports.proof import Found, Proof, Reason, lines_of
 from goodsend.wiring import SHIPPED, read_layer
 from tests.engines import ENGINES
 
@@ -156,8 +158,59 @@ def test_decisions_of_another_pack_are_compared_where_it_meant_the_same(duckdb_e
     assert (unknown.differences, known.differences) == (0, 0)
     assert any("older" in note for note in unknown.notes)
     assert known.notes == ()
+    assert (unknown.found, list(unknown.reasons)) == (Found.PARTLY, [Reason.UNKNOWN.value])
+    assert known.reasons == {Reason.CHANGED.value: 50 * (1 + rules_that_read)}
     assert unknown.facts + unknown.truths + unknown.not_comparable == known.facts + known.truths + known.not_comparable
     assert known.not_comparable == 50 * (1 + rules_that_read)
+
+
+def test_what_was_added_since_keeps_nothing_from_being_compared(duckdb_engine: SqlEngine) -> None:
+    """A pack without the last feature decided, on kinds that were fewer: all it had is compared."""
+    pack = make_small()
+    rows = played_rows(pack)
+    position = rows["decisions"].schema.get_field_index("pack")
+    older_column = pa.array(["older"] * rows["decisions"].num_rows)
+    rows["decisions"] = rows["decisions"].set_column(position, "pack", older_column)
+    gone = pack.features[-1].name
+    seen = set(rows["events"].column("e_kind").to_pylist())
+    fields = {kind: held for kind, held in pack.entity_fields.items() if kind in seen}
+    older = replace(pack, version="older", features=pack.features[:-1], entity_fields=fields)
+    proof = held(duckdb_engine, pack, rows, packs={"older": older})
+
+    assert (proof.differences, proof.found) == (0, Found.PARTLY)
+    assert proof.facts == proof.events * (
+        len(feature_columns(pack.features)) - len(feature_columns(pack.features[-1:]))
+    )
+    assert gone not in proof.names
+
+
+def test_what_looks_back_on_missing_events_is_not_compared(duckdb_engine: SqlEngine) -> None:
+    """A day's events are gone: later events whose windows reach into it are told as such, not as differences."""
+    pack = make_small()
+    rows = played_rows(pack, count=300)
+    ats = rows["events"].column("e_at").to_pylist()
+    days = sorted({at // DAY for at in ats})
+    day = days[len(days) // 3]
+    first = next(
+        arrival for arrival, at in zip(rows["events"]["arrival"].to_pylist(), ats, strict=True) if at // DAY == day
+    )
+    rows["events"] = rows["events"].filter(pa.array([at // DAY != day for at in ats]))
+    gap = Gap(first, day * DAY, (day + 1) * DAY)
+    told = held(duckdb_engine, pack, rows, gaps=(gap,))
+    untold = held(duckdb_engine, pack, rows)
+
+    assert untold.differences > 0
+    assert (told.differences, list(told.reasons)) == (0, [Reason.LACKING.value])
+    assert told.facts > 0
+
+
+def test_rules_that_ask_lists_are_not_compared_without_the_entries(duckdb_engine: SqlEngine) -> None:
+    """The file of the tenant's own entries cannot be read: what stood in them is not known."""
+    pack = make_small()
+    proof = held(duckdb_engine, pack, played_rows(pack), knows_lists=False)
+    asks = sum(bool(pack.ruleset.expressions[id_].lists) for id_ in pack.ruleset.rules)
+
+    assert proof.reasons == {Reason.LACKING.value: proof.events * asks}
 
 
 def test_the_meaning_of_a_feature_is_more_than_its_line() -> None:
@@ -198,3 +251,5 @@ def test_an_empty_archive_proves_nothing(duckdb_engine: SqlEngine) -> None:
     proof = held(duckdb_engine, pack, rows)
 
     assert (proof.events, proof.facts, proof.truths, proof.differences) == (0, 0, 0, 0)
+    assert proof.found is Found.NOTHING
+    assert lines_of(proof)[-1] == "nothing was compared, so nothing is proven"

@@ -4,7 +4,7 @@ import pytest
 
 from goodsend.kit.clock import HOUR
 from goodsend.kit.errors import Conflict, NotFound
-from goodsend.store import audit, backtests, definitions, tenants
+from goodsend.store import audit, backtests, definitions, history, tenants
 from goodsend.store.connection import Connection
 from goodsend.store.definitions import Definition
 from tests.conftest import NOW
@@ -182,3 +182,16 @@ def test_lost_backtest_is_told(connection: Connection, tenant: str) -> None:
     backtests.claim(connection, NOW + backtests.LOST + 1)
 
     assert backtests.one(connection, tenant, "job_1").state == "failed"
+
+
+def test_what_was_live_over_time(connection: Connection, tenant: str) -> None:
+    """Each state there was, also after a rollback and when it was retired; drafts are in none."""
+    make_live(connection, tenant, "a")
+    make_live(connection, tenant, "b")
+    make_draft(connection, tenant, "c")
+    definitions.roll_back(connection, tenant, "rules", "big", 1, actor="bob", why="w", at=NOW)
+    definitions.retire(connection, tenant, "rules", "big", actor="bob", why="w", at=NOW)
+    path = definitions.path_of("rules", "big")
+
+    assert history.all_layers(connection, tenant) == [{path: b"a"}, {path: b"b"}, {path: b"a"}, {}]
+    assert history.all_layers(connection, "other") == []

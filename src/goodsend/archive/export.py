@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from goodsend.archive import columns
+from goodsend.archive import columns, packs
 from goodsend.archive.layout import (
     DAILY,
     EXPORTS,
@@ -76,10 +76,10 @@ class Exported(msgspec.Struct, frozen=True):
 
 def export(
     connection: Connection, archive: Path, tenant: str, pack: Pack, told: Told | None = None, *,
-    step_rows: int = STEP_ROWS,
+    step_rows: int = STEP_ROWS, files: Mapping[str, bytes] | None = None,
 ) -> Exported:  # fmt: skip
     """
-    Bring a tenant's archive up to date with the log.
+    Bring a tenant's archive up to date with the log. `files` are those of the pack, to be kept beside what it decided.
 
     Raises Busy when another export of this tenant runs, Retryable when the disk is full or cannot be written; the
     archive is then as the last finished step left it.
@@ -88,6 +88,8 @@ def export(
     try:
         (folder / EXPORTS).mkdir(parents=True, exist_ok=True)
         with _alone(folder):
+            if files is not None:
+                packs.keep(folder, files)
             return _export(connection, folder, tenant, pack, told, step_rows)
     except OSError as error:
         why = error.strerror or str(error)

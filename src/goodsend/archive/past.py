@@ -10,7 +10,7 @@ import pyarrow as pa
 from goodsend.archive import read
 from goodsend.archive.engines.model import SqlEngine
 from goodsend.archive.judge import Span, event_columns, feature_columns, stored_columns
-from goodsend.archive.read import Survey
+from goodsend.archive.read import Gap, Survey
 from goodsend.expr.sql.model import ListValues
 from goodsend.facts import FactType
 from goodsend.kit.clock import DAY, Micros, day_of
@@ -31,7 +31,8 @@ class Past(msgspec.Struct, frozen=True):
     """
     What there is: `notes` a report must say, `digest` of the files that are read, `packs` the versions that decided.
 
-    `lists` gives what the lists held at an instant (None: the pack's own alone), `instants` when they changed.
+    `lists` gives what the lists held at an instant (None: the pack's own alone), `instants` when they changed; where
+    `knows_lists` is False, the tenant's own entries could not be read. `gaps` are where events are missing.
     """
 
     notes: tuple[str, ...]
@@ -39,6 +40,8 @@ class Past(msgspec.Struct, frozen=True):
     rows: int
     instants: tuple[Micros, ...]
     lists: Callable[[Micros | None], ListValues]
+    gaps: tuple[Gap, ...] = ()
+    knows_lists: bool = True
 
 
 def open_past(
@@ -65,8 +68,9 @@ def open_past(
     read.add_tables(engine, events, {"events": event_columns(packs)})
     read.add_tables(engine, kept, {"facts": facts} | ({"decisions": _DECISIONS} if decisions else {}))
     notes = [note for note in (_merged(events, kept).sentence(),) if note is not None]
+    broken = {name: read.whole_problem(archive, tenant, name) for name in _WITHOUT}
     for name, instead in _WITHOUT.items():
-        problem = read.whole_problem(archive, tenant, name)
+        problem = broken[name]
         if problem is not None:
             notes.append(f"{name}/{name}.parquet was left out, {instead}: it {problem}")
     entries = _or_none(lambda: read.entries(archive, tenant))
@@ -75,7 +79,10 @@ def open_past(
     for path in sorted([*events.files["events"], *kept.files["facts"], *kept.files["decisions"]]):
         digest.update(f"{path.relative_to(archive)} {path.stat().st_size}\n".encode())
     digest.update(repr(own).encode())
-    return Past(tuple(notes), digest.hexdigest(), events.rows["events"], _instants(own), _lists(packs[0], own))
+    return Past(
+        tuple(notes), digest.hexdigest(), events.rows["events"], _instants(own), _lists(packs[0], own),
+        events.gaps(), broken["lists"] is None,
+    )  # fmt: skip
 
 
 def _history_from(packs: Iterable[Pack], span: Span, late_horizon: Micros) -> str | None:

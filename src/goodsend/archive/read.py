@@ -6,6 +6,7 @@ A file that is missing, cut off, or not ours is left out and told about, so that
 
 import zlib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,17 @@ from goodsend.archive.layout import (
     TENANT_KEY,
     VERSION_KEY,
     ExportedFile,
+    exports_of,
     steps_of,
     tenant_folder,
 )
 from goodsend.facts import FactType
+from goodsend.kit.clock import DAY, Micros
 from goodsend.kit.errors import NotFound
 from goodsend.kit.text import printable
 
 _CHUNK = 1 << 20
+_EVER: Micros = 1 << 62
 _OWN_TYPES = {
     "arrival": pa.int64(), "e_id": pa.string(), "e_kind": pa.string(), "e_at": pa.int64(),
 }  # fmt: skip
@@ -37,11 +41,29 @@ _OWN_TYPES = {
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A file that is not read, and why. `rows` are missing because of it (0 when not known)."""
+    """
+    A file that is not read, and why. `rows` are missing because of it (0 when not known).
+
+    `first` is the first arrival that may be missing, `day` the UTC day of what is missing (None: any).
+    """
 
     path: str
     reason: str
     rows: int = 0
+    first: int = 0
+    day: str | None = None
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """
+    Events that are missing: none before the arrival `first`, all with a time in [since, until), µs.
+
+    What a later event looked back on may be among them.
+    """
+
+    first: int
+    since: Micros
+    until: Micros
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -57,6 +79,11 @@ class Survey(msgspec.Struct, frozen=True):
     skipped: list[Skipped]
     days: tuple[str, str] | None
     last: int
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return where something is missing because of the files that were left out."""
+        found = {Gap(skip.first, *_span_of(skip.day)) for skip in self.skipped}
+        return tuple(sorted(found, key=lambda gap: (gap.first, gap.since)))
 
     def sentence(self) -> str | None:
         """Return what a report must say of the files that were left out; None when there are none."""
@@ -94,10 +121,11 @@ def survey(
     for step in steps:
         if step.export is None:
             missing = f"arrivals {step.first:,} to {step.last:,} are missing until the next export"
-            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", f"is not readable, so {missing}"))
+            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", f"is not readable, so {missing}", first=step.first))
             continue
         if step.export.first <= last:
-            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", "tells of arrivals that another step has"))
+            doubled = "tells of arrivals that another step has"
+            skipped.append(Skipped(f"{EXPORTS}/{step.path.name}", doubled, first=step.export.first))
             continue
         last = step.export.last
         for file in step.export.files:
@@ -106,12 +134,21 @@ def survey(
                 continue
             reason = _problem(folder / file.path, file, tenant)
             if reason is not None:
-                skipped.append(Skipped(file.path, reason, file.rows))
+                skipped.append(Skipped(file.path, reason, file.rows, file.first, file.day))
                 continue
             files[file.table].append(folder / file.path)
             rows[file.table] += file.rows
             days.add(file.day)
     return Survey(files, rows, skipped, (min(days), max(days)) if days else None, last)
+
+
+def _span_of(day: str | None) -> tuple[Micros, Micros]:
+    """Return the start and end of a day, all time for none."""
+    try:
+        start = (date.fromisoformat(day or "").toordinal() - date(1970, 1, 1).toordinal()) * DAY
+    except ValueError:
+        return -_EVER, _EVER
+    return start, start + DAY
 
 
 def _problem(path: Path, file: ExportedFile, tenant: str) -> str | None:
@@ -178,6 +215,26 @@ def add_tables(engine: SqlEngine, found: Survey, columns: Mapping[str, Mapping[s
     """Make tables of a survey readable in an engine, each with exactly the columns given for it."""
     for table, wanted in columns.items():
         engine.add_files(table, found.files[table], wanted)
+
+
+def deciding_packs(archive: Path, tenant: str) -> dict[str, int]:
+    """
+    Return the versions of packs that decided, each with the last arrival it decided, earliest first.
+
+    Files that cannot be read are passed over: `survey` tells of them.
+    """
+    last: dict[str, int] = {}
+    folder = tenant_folder(archive, tenant)
+    for file in (file for step in exports_of(folder) for file in step.files if file.table == "decisions"):
+        try:
+            table = pq.read_table(folder / file.path, columns=["arrival", "pack"], partitioning=None)
+            rows = table.group_by("pack").aggregate([("arrival", "max")]).to_pylist()
+        except (OSError, ValueError, KeyError, pa.ArrowException):
+            continue
+        for row in rows:
+            if isinstance(row["pack"], str):
+                last[row["pack"]] = max(last.get(row["pack"], 0), int(row["arrival_max"]))
+    return dict(sorted(last.items(), key=lambda pair: pair[1]))
 
 
 def labels(archive: Path, tenant: str) -> pa.Table:

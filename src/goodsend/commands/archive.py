@@ -52,6 +52,7 @@ def _export(installation: Installation, archive: Path, tenant: str) -> Exported:
         return export(
             connection, archive, tenant, installation.pack(tenant),
             lambda done, of: progress.update(task, completed=done, total=of),
+            files=installation.layers.files(tenant),
         )  # fmt: skip
 
 

@@ -90,7 +90,8 @@ def _bring_up_to_date(installation: Installation, job: Job, archive: Path, live:
     while True:
         try:
             with installation.pool.connection() as connection:
-                export(connection, archive, job.tenant, live, told)
+                files = installation.layers.files(job.tenant)
+                export(connection, archive, job.tenant, live, told, files=files)
         except Busy:
             tell("Waiting for another export to end", None)
             time.sleep(_WAIT_S)

@@ -5,7 +5,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from importlib.util import find_spec
@@ -22,16 +22,18 @@ from goodsend.archive import stream
 from goodsend.archive.engines.model import SqlEngine
 from goodsend.archive.engines.open import FORMS, open_engine
 from goodsend.archive.judge import Span
-from goodsend.archive.layout import archive_folder
+from goodsend.archive.layout import archive_folder, tenant_folder
 from goodsend.archive.past import open_past
 from goodsend.archive.prove import ALL_TIME, Ask, prove
+from goodsend.archive.read import deciding_packs
+from goodsend.commands.recovering import packs_that_decided
 from goodsend.kit.clock import DAY, Micros, parse_time
 from goodsend.kit.errors import Misconfigured, Retryable
 from goodsend.kit.text import printable
 from goodsend.pack import Pack
-from goodsend.reports.proof import Proof, lines_of
+from goodsend.reports.proof import Found, Proof, lines_of
 from goodsend.settings import Settings
-from goodsend.store import proofs
+from goodsend.store import history, proofs
 from goodsend.wiring import SHIPPED, install, load_pack, read_layer, system_now
 
 Told = Callable[[str, float | None], None]
@@ -68,16 +70,18 @@ def add_past_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Prove; prints what was compared and `N differences`. Returns 1 when there are any."""
+    """Prove; prints what was compared and `N differences`. Returns 1 when there are any, or nothing was compared."""
     if options.stream is not None:
         return _prove_streams(options)
     span = span_of(options.since, options.until)
     if options.alone:
-        proof = _prove_archive(options, settings, load_pack(settings.packs), span)
+        proof = _prove_archive(options, settings, load_pack(settings.packs), span, [])
     else:
         try:
             with install(settings) as installation:
-                proof = _prove_archive(options, settings, installation.pack(options.tenant), span)
+                with installation.pool.connection() as connection:
+                    layers = history.all_layers(connection, options.tenant)
+                proof = _prove_archive(options, settings, installation.pack(options.tenant), span, layers)
                 with installation.pool.connection() as connection:
                     proofs.keep(connection, options.tenant, proof, proof.ran_at or installation.now())
         except (psycopg.OperationalError, PoolTimeout) as error:
@@ -85,18 +89,22 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json is not None:
         write_file(options.json, msgspec.json.format(msgspec.json.encode(proof)))
     print(printable("\n".join(lines_of(proof))))
-    return 1 if proof.differences else 0
+    return 1 if proof.found in (Found.DIFFERENT, Found.NOTHING) else 0
 
 
-def _prove_archive(options: argparse.Namespace, settings: Settings, pack: Pack, span: Span) -> Proof:
-    known = [load_pack([folder]) for folder in options.then]
+def _prove_archive(
+    options: argparse.Namespace, settings: Settings, pack: Pack, span: Span, layers: Sequence[Mapping[str, bytes]]
+) -> Proof:
     started = time.monotonic()
     with engine_of(options) as engine, told_on_terminal("prove") as told:
         archive = options.archive or archive_folder(settings)
+        decided = deciding_packs(archive, options.tenant).keys() - {pack.version}
+        folder = tenant_folder(archive, options.tenant)
+        packs = packs_that_decided(decided, folder, settings.packs, options.then, layers)
         past = open_past(engine, archive, options.tenant, [pack], span, settings.late_horizon, decisions=True)
-        packs = {one.version: one for one in known}
         ask = Ask(
-            options.tenant, pack, span, packs, past.instants, past.lists, settings.late_horizon, past.notes
+            options.tenant, pack, span, packs, past.instants, past.lists, settings.late_horizon, past.notes, past.gaps,
+            past.knows_lists,
         )  # fmt: skip
         proof = prove(engine, ask, told)
     return msgspec.structs.replace(proof, ran_at=system_now(), seconds=round(time.monotonic() - started, 3))

@@ -5,6 +5,7 @@ Comparing is the archive's. Floats that are stated to be exact only within a bou
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,23 @@ from goodsend.kit.clock import Micros
 RELATIVE = {Aggregate.STDDEV: 1e-12}
 ABSOLUTE = {Aggregate.ENTROPY: 1e-9}
 """How far apart two floats of these may lie, as docs/explanation/windows.md states; of everything else, not at all."""
+
+
+class Found(Enum):
+    """What a proof says. `NOTHING`: nothing was compared, so it says nothing. `PARTLY`: some could not be compared."""
+
+    EQUAL = "equal"
+    PARTLY = "partly"
+    NOTHING = "nothing"
+    DIFFERENT = "different"
+
+
+class Reason(Enum):
+    """Why something could not be compared, as people read it."""
+
+    UNKNOWN = "decided by a pack whose definitions are not at hand"
+    CHANGED = "decided by a definition that has changed since, or was not there yet"
+    LACKING = "what was looked back on is in files of the archive that were left out"
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -33,8 +51,8 @@ class Proof(msgspec.Struct, frozen=True):
     """
     One comparison of the row path with an engine, over events with a time in [since, until), µs (None: no bound).
 
-    `facts` and `truths` count what was compared, NULLs included. `not_comparable`: facts and truths of decisions that
-    another pack made by definitions that are not the present ones, or not known. `samples` are some of the differences.
+    `facts` and `truths` count what was compared, NULLs included. `not_comparable` counts those that were not, `reasons`
+    the same by reason (see Reason; empty in proofs of older versions). `samples` are some of the differences.
     """
 
     tenant: str
@@ -52,6 +70,16 @@ class Proof(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     ran_at: Micros | None = None
     seconds: float | None = None
+    reasons: dict[str, int] = {}
+
+    @property
+    def found(self) -> Found:
+        """What it says."""
+        if self.differences:
+            return Found.DIFFERENT
+        if not self.facts + self.truths:
+            return Found.NOTHING
+        return Found.PARTLY if self.not_comparable else Found.EQUAL
 
 
 def bound_of(feature: Feature | None) -> tuple[float, float] | None:
@@ -62,17 +90,17 @@ def bound_of(feature: Feature | None) -> tuple[float, float] | None:
 
 
 def lines_of(proof: Proof, most: int = 20) -> list[str]:
-    """Return a proof in words; the last line is `N differences`."""
+    """Return a proof in words; the last line is `N differences`, or that nothing was compared."""
     lines = [
         f"{proof.engine}: {proof.events:,} events, {proof.facts:,} facts and {proof.truths:,} truths of rules compared"
     ]
-    if proof.not_comparable:
-        lines.append(f"{proof.not_comparable:,} not comparable: decided by definitions that are not the present ones")
+    lines += [f"{count:,} not compared: {reason}" for reason, count in proof.reasons.items()]
     lines += proof.notes
     lines += [f"{name}: {count:,} differences" for name, count in worst(proof.names)[:most]]
     for one in proof.samples[:most]:
         lines.append(f"event {one.event_id}: {one.name} was {_shown(one.stored)}, computed {_shown(one.computed)}")
-    lines.append(f"{proof.differences} differences")
+    nothing = proof.found is Found.NOTHING
+    lines.append("nothing was compared, so nothing is proven" if nothing else f"{proof.differences} differences")
     return lines
 
 

@@ -1,4 +1,7 @@
-"""History, whole, for the archive: events with their facts and decisions in order of arrival, labels, list entries."""
+"""
+History, whole, for the archive: events with their facts and decisions in order of arrival, labels, list entries, the
+tenant's own definitions as they were.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +10,13 @@ import msgspec
 
 from goodsend.facts import Facts, Value
 from goodsend.kit.clock import Micros
+from goodsend.store import definitions
 from goodsend.store.connection import JSONB, Connection
 from goodsend.store.lists import ListEntry
 from goodsend.store.log import RawJson
 
 _ROWS = 2_000
+_ROOMS = {"rule": "rules", "feature": "features", "list": "lists", "policy": "policies"}
 _VALUES = msgspec.json.Decoder(dict[str, Value])
 
 
@@ -100,6 +105,32 @@ def _row(row: tuple[Any, ...]) -> HistoryRow:
         )
     values = None if facts is None else _VALUES.decode(facts)
     return HistoryRow(arrival, event_id, kind, at, channel, _VALUES.decode(data), content, values, decision)
+
+
+def all_layers(connection: Connection, tenant: str) -> list[dict[str, bytes]]:
+    """Return what the tenant's own definitions were over time, as `definitions.layer` gives them, first state first."""
+    bodies = {
+        (room, id_, version): body.encode()
+        for room, id_, version, body in connection.execute(
+            "SELECT room, id, version, body FROM definition WHERE tenant = %s AND approved_at IS NOT NULL", (tenant,)
+        )
+    }
+    moves = connection.execute(
+        "SELECT act, target, (detail->>'version')::int FROM audit WHERE tenant = %s AND act = ANY(%s) ORDER BY seq",
+        (tenant, [f"{noun}.{verb}" for noun in _ROOMS for verb in ("approved", "rolled_back", "retired")]),
+    )
+    state: dict[str, bytes] = {}
+    states = []
+    for act, id_, version in moves:
+        noun, _, verb = act.partition(".")
+        path = definitions.path_of(_ROOMS[noun], id_)
+        body = bodies.get((_ROOMS[noun], id_, version))
+        if verb == "retired" or body is None:
+            state.pop(path, None)
+        else:
+            state[path] = body
+        states.append(dict(sorted(state.items())))
+    return states
 
 
 def all_labels(connection: Connection, tenant: str) -> list[LabelRow]:
