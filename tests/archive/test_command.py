@@ -41,6 +41,57 @@ def test_the_command(database_url: str, tmp_path: Path) -> None:
     assert b"third" in none.err
 
 
+def test_broken_files_are_told_and_repaired(database_url: str, tmp_path: Path) -> None:
+    """One cut in half, one missing, one with other bytes: told, left alone, and written anew when asked for."""
+    _with_two_tenants(database_url)
+    env = {"GOODSEND_DATABASE_URL": database_url, "GOODSEND_ARCHIVE": str(tmp_path)}
+    command = ("archive", "--tenant", "first")
+    goodsend(*command, env=env)
+    paths = {path.parts[-3]: path for path in sorted(tmp_path.rglob("day=*/*.parquet"))}
+    whole = {table: path.read_bytes() for table, path in paths.items()}
+    paths["events"].write_bytes(whole["events"][: len(whole["events"]) // 2])
+    paths["facts"].unlink()
+    changed = bytearray(whole["decisions"])
+    changed[40] ^= 1
+    paths["decisions"].write_bytes(changed)
+
+    told = goodsend(*command, env=env)
+    repaired = goodsend(*command, "--repair", env=env)
+    after = goodsend(*command, env=env)
+
+    assert (told.code, repaired.code, after.code) == (1, 0, 0)
+    assert "reaches to arrival 2" in told.out
+    assert "2 files are missing or damaged (4 rows)" in told.out
+    assert "--repair" in told.out
+    assert "3 files that were missing or damaged are written anew" in repaired.out
+    found = survey(tmp_path, "first")
+    assert (found.skipped, found.rows) == ([], {"events": 2, "facts": 2, "decisions": 2})
+    assert {table: path.read_bytes() for table, path in paths.items()} == whole
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_what_the_log_has_no_longer_stays_missing(database_url: str, tmp_path: Path) -> None:
+    """A repair never writes less than there was."""
+    settings = _with_two_tenants(database_url)
+    with install(settings) as installation, installation.pool.connection() as connection:
+        tenants.ensure(connection, "shrinking", "shrinking", NOW)
+        log_events(connection, *(make_event(tenant="shrinking", id=id_) for id_ in ("1", "2")))
+    env = {"GOODSEND_DATABASE_URL": database_url, "GOODSEND_ARCHIVE": str(tmp_path)}
+    command = ("archive", "--tenant", "shrinking")
+    goodsend(*command, env=env)
+    path = next(tmp_path.rglob("facts/day=*/*.parquet"))
+    path.unlink()
+    with install(settings) as installation, installation.pool.connection() as connection:
+        kept = connection.execute("DELETE FROM fact WHERE tenant = 'shrinking' AND arrival = 1 RETURNING 1").fetchall()
+
+    done = goodsend(*command, "--repair", env=env)
+
+    assert len(kept) == 1
+    assert done.code == 1
+    assert "the log no longer has every row of 1 of them" in done.out
+    assert not path.exists()
+
+
 def test_a_folder_that_cannot_be_written(database_url: str, tmp_path: Path) -> None:
     """A file in the archive's place is told in one sentence."""
     _with_two_tenants(database_url)

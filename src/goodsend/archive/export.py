@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -40,7 +41,7 @@ from goodsend.archive.layout import (
     steps_of,
     tenant_folder,
 )
-from goodsend.archive.read import crc_of
+from goodsend.archive.read import broken, crc_of
 from goodsend.kit.clock import day_of
 from goodsend.kit.errors import Retryable
 from goodsend.pack import Pack
@@ -65,21 +66,29 @@ class Busy(Retryable):
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What one export did. `last` is the arrival up to which the archive is complete, 0 for an empty one."""
+    """
+    What one export did. `last` is the arrival up to which the archive was written, 0 for an empty one.
+
+    `mended` are files that were missing or damaged and are written anew, `lost` those of which the log no longer has
+    every row; both only where a repair was asked for.
+    """
 
     tenant: str
     events: int
     files: int
     bytes: int
     last: int
+    mended: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def export(
     connection: Connection, archive: Path, tenant: str, pack: Pack, told: Told | None = None, *,
-    step_rows: int = STEP_ROWS, files: Mapping[str, bytes] | None = None,
+    step_rows: int = STEP_ROWS, files: Mapping[str, bytes] | None = None, repair: bool = False,
 ) -> Exported:  # fmt: skip
     """
     Bring a tenant's archive up to date with the log. `files` are those of the pack, to be kept beside what it decided.
+    `repair`: look at every byte of the finished steps, and write anew what is missing or damaged.
 
     Raises Busy when another export of this tenant runs, Retryable when the disk is full or cannot be written; the
     archive is then as the last finished step left it.
@@ -90,7 +99,10 @@ def export(
         with _alone(folder):
             if files is not None:
                 packs.keep(folder, files)
-            return _export(connection, folder, tenant, pack, told, step_rows)
+            damaged = broken(archive, tenant, thorough=True) if repair else []
+            mended, lost = _mend(connection, folder, tenant, pack, {skip.path for skip in damaged})
+            done = _export(connection, folder, tenant, pack, told, step_rows)
+            return msgspec.structs.replace(done, mended=tuple(mended), lost=tuple(lost))
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno in _FULL:
@@ -135,6 +147,45 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise Busy(f"another export into {folder} is running") from None
         yield
+
+
+def _mend(
+    connection: Connection, folder: Path, tenant: str, pack: Pack, damaged: AbstractSet[str]
+) -> tuple[list[str], list[str]]:
+    """Write damaged files of finished steps anew, each whole; return them, and those that the log has no longer."""
+    mended: list[str] = []
+    lost: list[str] = []
+    for step in steps_of(folder):
+        if step.export is None or not any(file.path in damaged for file in step.export.files):
+            continue
+        parts: dict[tuple[str, str], list[pa.Table]] = {}
+        rows = history.history(connection, tenant, step.export.first - 1, step.export.last)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            for day, of_day in _by_day(batch).items():
+                for table, made in _tables(of_day, pack).items():
+                    parts.setdefault((table, day), []).append(made)
+        drafts: list[tuple[Path, Path]] = []
+        files = list(step.export.files)
+        try:
+            for place, file in enumerate(files):
+                if file.path not in damaged:
+                    continue
+                tables = parts.get((file.table, file.day))
+                made = columns.joined(tables) if tables else None
+                if made is None or len(made) != file.rows:
+                    lost.append(file.path)
+                    continue
+                size = _write(folder / file.path, made, file.table, tenant, pack, drafts)
+                files[place] = msgspec.structs.replace(file, bytes=size, crc=crc_of(drafts[-1][0]))
+                mended.append(file.path)
+            drafts.append((draft_of(step.path), step.path))
+            draft_of(step.path).write_bytes(msgspec.json.encode(msgspec.structs.replace(step.export, files=files)))
+            for draft, path in drafts:
+                put_in_place(draft, path)
+        finally:
+            for draft, _ in drafts:
+                draft.unlink(missing_ok=True)
+    return mended, lost
 
 
 Span = tuple[int, int]

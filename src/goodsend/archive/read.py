@@ -4,6 +4,7 @@ Reading an archive: which files there are of a tenant and of some days, each loo
 A file that is missing, cut off, or not ours is left out and told about, so that a run over the rest can say so.
 """
 
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -33,6 +34,8 @@ from goodsend.kit.errors import NotFound
 from goodsend.kit.text import printable
 
 _CHUNK = 1 << 20
+_END = b"PAR1"
+"""The last bytes of every Parquet file."""
 _EVER: Micros = 1 << 62
 _OWN_TYPES = {
     "arrival": pa.int64(), "e_id": pa.string(), "e_kind": pa.string(), "e_at": pa.int64(),
@@ -142,6 +145,41 @@ def survey(
     return Survey(files, rows, skipped, (min(days), max(days)) if days else None, last)
 
 
+def broken(archive: Path, tenant: str, *, thorough: bool = False) -> list[Skipped]:
+    """
+    Return the files of finished steps that are missing or damaged: by their size and their end, or `thorough`, as
+    `survey` looks at them.
+    """
+    folder = tenant_folder(archive, tenant)
+    found = []
+    for file in (file for step in exports_of(folder) for file in step.files):
+        path = folder / file.path
+        reason = _problem(path, file, tenant) if thorough else _quick_problem(path, file)
+        if reason is not None:
+            found.append(Skipped(file.path, reason, file.rows, file.first, file.day))
+    return found
+
+
+def _quick_problem(path: Path, file: ExportedFile) -> str | None:
+    """Return what the size and the last bytes of a file tell against it."""
+    try:
+        with path.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            opened.seek(max(0, size - len(_END)))
+            is_ended = opened.read() == _END
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if size != file.bytes:
+        return _resized(size, file)
+    return None if is_ended else "does not end as Parquet does: it was changed or damaged"
+
+
+def _resized(size: int, file: ExportedFile) -> str:
+    return f"has {size:,} bytes where {file.bytes:,} were written: it was cut off or changed"
+
+
 def _span_of(day: str | None) -> tuple[Micros, Micros]:
     """Return the start and end of a day, all time for none."""
     try:
@@ -156,7 +194,7 @@ def _problem(path: Path, file: ExportedFile, tenant: str) -> str | None:
     try:
         size = path.stat().st_size
         if size != file.bytes:
-            return f"has {size:,} bytes where {file.bytes:,} were written: it was cut off or changed"
+            return _resized(size, file)
         if file.crc is not None and crc_of(path) != file.crc:
             return "has other bytes than were written: it was changed or damaged"
     except FileNotFoundError:

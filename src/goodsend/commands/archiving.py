@@ -39,5 +39,7 @@ def _export(installation: Installation, stop: threading.Event) -> None:
     said = child.communicate()[0].strip()
     if child.returncode == 0:
         _LOG.info("%s", said)
+    elif child.returncode == 1:
+        _LOG.warning("%s", said)
     elif not stop.is_set():
         _LOG.warning("the archive waits: %s", said[-500:])
