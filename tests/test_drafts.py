@@ -16,6 +16,7 @@ from goodsend.drafts import (
     body_of,
     check_rule,
     draft_of,
+    meanings,
     predict,
     rule_in,
     try_rule,
@@ -218,6 +219,46 @@ def test_a_narrower_version_gains_nothing(pack: Pack) -> None:
     assert found.lost_acting is not None
     assert found.live_acting == found.acting + found.lost_acting
     assert (back.new_acting, back.lost_acting) == (found.lost_acting, 0)
+
+
+@pytest.mark.parametrize(
+    ("but", "place", "message", "hint"),
+    [
+        ({"when": "f.recipients_im > 1"}, "when", "there is no fact", "f.recipients_imported_24h"),
+        ({"when": "e.recipients > 'many'"}, "when", "wants two of a kind", "`e.recipients` goes with a number"),
+        ({"when": "REGEXP_LIKE(e.list, '(?!a)b')"}, "when", "RE2 has no look-ahead", None),
+        ({"when": r"REGEXP_LIKE(e.list, '(a)\1')"}, "when", "RE2 has no references back", None),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_condition_comes_first(
+    pack: Pack, but: dict[str, Any], place: str, message: str, hint: str | None
+) -> None:
+    """With what was probably meant; what is not written yet comes last, and is no mistake yet."""
+    checked = check_rule(pack, "big", body_of(make_draft(doc="", reason="", **but))[0])
+
+    assert (checked.problems[0].place, checked.wrong[0].place) == (place, place)
+    assert message in checked.problems[0].message
+    assert hint is None or hint in (checked.problems[0].hint or "")
+    assert {one.place for one in checked.missing} == {"doc", "reason"}
+    assert checked.problems[-2:] == checked.missing
+
+
+def test_a_name_means_what_it_means_on_the_kinds_looked_at(pack: Pack) -> None:
+    """One name, several kinds: each in its own words, all of them where a rule looks at several."""
+    said = {
+        kinds: meanings(pack, kinds)["e.recipients"].doc
+        for kinds in (("list.imported",), ("campaign.submitted",), ("list.imported", "campaign.submitted"))
+    }
+
+    assert said[("list.imported",)] == "addresses in the import"
+    assert "import" not in said[("campaign.submitted",)]
+    assert said[("list.imported", "campaign.submitted")] == (
+        f"campaign.submitted: {said['campaign.submitted',]}; list.imported: {said['list.imported',]}"
+    )
+    assert meanings(pack, ())["e.kind"] == pack.catalog["e.kind"]
+    assert [one["doc"] for one in words(pack, ["campaign.submitted"])["facts"] if one["name"] == "e.recipients"] == [
+        said["campaign.submitted",]
+    ]
 
 
 def test_trying_says_what_would_change_it(pack: Pack) -> None:

@@ -85,6 +85,16 @@ class Checked(msgspec.Struct, frozen=True):
     ruleset: Ruleset | None = None
 
     @property
+    def wrong(self) -> tuple[Problem, ...]:
+        """The problems with what is written."""
+        return tuple(one for one in self.problems if one.message != EMPTY)
+
+    @property
+    def missing(self) -> tuple[Problem, ...]:
+        """The problems with what is not written yet."""
+        return tuple(one for one in self.problems if one.message == EMPTY)
+
+    @property
     def is_sound(self) -> bool:
         """Whether it could be put to work as far as can be told alone."""
         return self.rule is not None and not self.problems and not self.failing
@@ -288,6 +298,9 @@ def references_of(pack: Pack) -> References:
     return References(pack.policies, actions, pack.kinds.kinds, pack.ruleset.groups, carriers)
 
 
+EMPTY: Final = "is empty"
+"""What is said of a member that is still to be written."""
+
 _WANTED: Final = {
     "doc": "one sentence: what it looks for, and why",
     "owner": "who is asked about it",
@@ -307,7 +320,7 @@ def check_rule(pack: Pack, id_: str, body: str) -> Checked:
     if id_ not in rules:
         return Checked(tuple(_inside(problem, id_) for problem in problems))
     mine = rules[id_][1]
-    problems += [Problem(name, "is empty", _WANTED[name]) for name in _WANTED if not str(getattr(mine, name)).strip()]
+    problems += [Problem(name, EMPTY, _WANTED[name]) for name in _WANTED if not str(getattr(mine, name)).strip()]
     compiled, found = compile_rules(
         _with_parts(id_, rules[id_], pack),
         pack.catalog.including(rule_facts(list(pack.ruleset.rules.values()))),
@@ -317,12 +330,17 @@ def check_rule(pack: Pack, id_: str, body: str) -> Checked:
         pack.ruleset.groups,
     )
     problems += found
-    told = tuple(_inside(problem, id_) for problem in problems)
+    told = tuple(sorted((_inside(problem, id_) for problem in problems), key=_gravest))
     expression = compiled.expressions.get(id_)
     if expression is None:
         return Checked(told)
     failing = tuple(case[1:] for case in failing_cases(compiled, pack.list_values) if case[0] == id_)
     return Checked(told, compiled.rules[id_], expression, failing, compiled)
+
+
+def _gravest(problem: Problem) -> int:
+    """A mistake in the condition comes first; what is not written yet comes last."""
+    return 2 if problem.message == EMPTY else problem.place != "when"
 
 
 def holds_only(table: Mapping[str, Any], what: str, id_: str) -> list[Problem]:
@@ -442,10 +460,35 @@ def _acts(rule: Rule, row: Row) -> bool:
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
+def meanings(pack: Pack, kinds: Iterable[str], catalog: Catalog | None = None) -> Catalog:
+    """
+    Return the catalogue with every `e.` column in the words of these kinds, where they have it (none given: of all).
+
+    One name means different things on different kinds: `e.recipients` of an import, and of a campaign.
+    """
+    wanted = [pack.kinds.kinds[kind] for kind in sorted(kinds) if kind in pack.kinds.kinds]
+    said: dict[str, dict[str, list[str]]] = {}
+    for kind in wanted or pack.kinds.kinds.values():
+        for field in kind.fields.values():
+            said.setdefault(f"e.{field.name}", {}).setdefault(field.doc, []).append(kind.name)
+    whole = pack.catalog if catalog is None else catalog
+    return Catalog(
+        msgspec.structs.replace(fact, doc=_together(said[name])) if name in said else fact
+        for name, fact in whole.items()
+    )
+
+
+def _together(docs: Mapping[str, Sequence[str]]) -> str:
+    """Return what a name means: one sentence, or one for each group of kinds."""
+    if len(docs) == 1:
+        return next(iter(docs))
+    return "; ".join(f"{', '.join(kinds[:3])}{' …' if len(kinds) > 3 else ''}: {doc}" for doc, kinds in docs.items())
+
+
 def words(pack: Pack, kinds: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     """Return what can be written in a condition over these kinds: facts, functions, lists, each with its meaning."""
     known = [kind for kind in kinds if kind in pack.kinds.kinds]
-    names: Catalog = pack.names.for_kinds(known)
+    names = meanings(pack, known, pack.names).for_kinds(known)
     return {
         "facts": [
             {"name": name, "type": fact.type.value + (f", {fact.unit}" if fact.unit else ""), "doc": fact.doc}

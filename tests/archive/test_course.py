@@ -2,7 +2,7 @@
 
 from goodsend.archive.course import Course
 
-KEYS = {"features": [("account",), ("account", "ip")], "features_live": [("domain",)]}
+KEYS: dict[str, list[tuple[str, ...]]] = {"features": [("account",), ("account", "ip")], "features_live": [("domain",)]}
 
 
 def test_steps_become_sentences_and_a_share_of_the_whole() -> None:

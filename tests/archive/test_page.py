@@ -52,6 +52,25 @@ def test_an_empty_report_is_a_page() -> None:
     assert "%" not in re.sub(r"<style>.*</style>|<p class=\"faint\">[^<]*</p>", "", page, flags=re.DOTALL)
 
 
+def test_a_chart_says_its_days_and_figures() -> None:
+    """Each of a few days by its name; of many the first, the last, the least and the most."""
+    page = render_page(make_report(days=("2026-11-01", "2026-11-02"), events_per_day=(4_331, 7)))
+    days = tuple(f"2026-11-{day:02}" for day in range(1, 31))
+    month = render_page(make_report(days=days, events_per_day=tuple(range(30))))
+
+    assert "2026-11-01: 4,331, 2026-11-02: 7</p>" in page
+    assert "2026-11-01 to 2026-11-30: 0 to 29 a day</p>" in month
+
+
+def test_a_column_without_a_value_is_left_out() -> None:
+    """Changed verdicts name events and no fact: then there is no empty column for values."""
+    sample = make_sample(values=())
+    page = render_page(make_report(verdicts=(Transition(Verdict.ALLOW, Verdict.HOLD, 1, 1, None, (sample,)),)))
+
+    assert "allow → hold, for example" in page
+    assert "<th>values</th>" not in page
+
+
 def test_figures_are_said_as_people_read_them() -> None:
     """Shares with their interval, durations in their unit, a dash for what is not known."""
     assert percent(share_of(8, 10)) == "80 % (49–94)"

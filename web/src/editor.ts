@@ -110,6 +110,15 @@ async function learn(form: HTMLFormElement): Promise<void> {
   if (answer.ok) words = (await answer.json()) as Words;
 }
 
+async function offerEvents(form: HTMLFormElement): Promise<void> {
+  const select = form.querySelector<HTMLSelectElement>('select[name="event"]');
+  if (!select) return;
+  const asked = new URLSearchParams({ chosen: select.value });
+  form.querySelectorAll<HTMLInputElement>('input[name="on"]:checked').forEach((box) => asked.append("on", box.value));
+  const answer = await fetch(`/write/events?${asked}`);
+  if (answer.ok) select.innerHTML = await answer.text(); // options, rendered and escaped by the server
+}
+
 function diagnostics(told: Told[], shift: number, length: number): Diagnostic[] {
   return told
     .filter((one) => one.in_when)
@@ -180,7 +189,9 @@ export function startEditor(): void {
   text.hidden = true;
   form.addEventListener("input", soon);
   form.addEventListener("change", (event) => {
-    if ((event.target as HTMLInputElement).name === "on") void learn(form);
+    if ((event.target as HTMLInputElement).name !== "on") return;
+    void learn(form);
+    void offerEvents(form);
   });
   void learn(form);
   if (text.value.trim()) void check(); // an empty form is not greeted with what is missing

@@ -13,6 +13,8 @@ from goodsend.reports.backtest import Report, Share
 
 _MOST_CHARS = 300
 _MOST_OVERLAPS = 40
+_FEW_DAYS = 7
+"""Days that are named one by one below a chart."""
 
 
 def render_page(report: Report) -> str:
@@ -22,7 +24,8 @@ def render_page(report: Report) -> str:
         trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     environment.filters |= {
-        "whole": whole, "percent": percent, "moment": moment, "lasting": lasting, "bars": bars, "number": number,
+        "whole": whole, "percent": percent, "moment": moment, "lasting": lasting, "bars": bars, "bars_told": bars_told,
+        "number": number,
         "short": short, "id": breakable,
     }  # fmt: skip
     overlaps = report.overlaps[:_MOST_OVERLAPS]
@@ -82,12 +85,24 @@ def lasting(seconds: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def bars(values: Sequence[int], days: Sequence[str], height: int = 60) -> Markup:
+def bars_told(values: Sequence[int], days: Sequence[str]) -> Markup:
+    """Return the same chart with its figures below: every day of a week, else the span with the least and the most."""
+    if not values:
+        return Markup("")
+    if len(days) <= _FEW_DAYS:
+        said = ", ".join(f"{day}: {value:,}" for day, value in zip(days, values, strict=True))
+    else:
+        said = f"{days[0]} to {days[-1]}: {min(values):,} to {max(values):,} a day"
+    chart = bars(values, days, widest=72 if len(days) <= _FEW_DAYS else 24)
+    return Markup('{}<p class="faint">{}</p>').format(chart, said)
+
+
+def bars(values: Sequence[int], days: Sequence[str], height: int = 60, widest: int = 24) -> Markup:
     """Return a bar chart as SVG, one bar a day; its title says the figures' range."""
     if not values:
         return Markup("")
-    top = max(*values, 1)
-    step = max(2.0, min(24.0, 900 / len(values)))
+    top = max([*values, 1])
+    step = max(2.0, min(float(widest), 900 / len(values)))
     parts = []
     for place, (value, day) in enumerate(zip(values, days, strict=True)):
         tall = max(1.0, value / top * height) if value else 0

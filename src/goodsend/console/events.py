@@ -12,6 +12,7 @@ from goodsend.console.entry import Given
 from goodsend.console.explained import explanations, fact_groups, summary
 from goodsend.console.masking import is_masked, mask_values
 from goodsend.console.wording import VERDICTS
+from goodsend.drafts import meanings
 from goodsend.events.model import Event
 from goodsend.facts import Value
 from goodsend.kit.clock import DAY, HOUR, MINUTE, Micros, format_time
@@ -81,11 +82,13 @@ def show_event(request: Asked, desk: Given, event_id: FromPath[str]) -> Response
         content = shown_content(connection, session, event.content, pack) if event.content else None
         note_view(connection, session, content, desk.now(), {"event": event.id})
     masked = is_masked(session.member.role)
-    groups = fact_groups(detail.facts, event.kind, pack.catalog, masked)
+    catalog = meanings(pack, [event.kind])
+    groups = fact_groups(detail.facts, event.kind, catalog, masked)
     return desk.page(
         request,
         "event.html",
         here="events",
+        catalog=catalog,
         event=event,
         decision=decision,
         detail=detail,

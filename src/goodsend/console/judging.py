@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from goodsend.console.desk import Asked, Desk, go, path_of
 from goodsend.console.entry import Given
+from goodsend.drafts import meanings
 from goodsend.kit.clock import DAY
 from goodsend.kit.errors import NotFound
 from goodsend.rules.model import Mode
@@ -55,10 +56,11 @@ def show_rule(request: Asked, desk: Given, rule_id: FromPath[str]) -> Response[A
         standing = definitions.standings(connection, tenant, "rules").get(rule_id)
         versions = definitions.versions(connection, tenant, "rules", rule_id, limit=12)
         moved = definitions.moved(connection, tenant, "rules", rule_id)
-    reads = [(name, pack.catalog.get(name)) for name in sorted(pack.ruleset.expressions[rule_id].facts)]
+    catalog = meanings(pack, rule.on)
+    reads = [(name, catalog.get(name)) for name in sorted(pack.ruleset.expressions[rule_id].facts)]
     return desk.page(
         request, "rule.html", here="rules", rule=rule, reads=reads, page=page, week=week, day=day.get(rule_id, 0),
-        policy=pack.policies.get(rule.policy), standing=standing, versions=versions,
+        catalog=catalog, policy=pack.policies.get(rule.policy), standing=standing, versions=versions,
         is_shipped=rule_id in desk.installation.layers.base.ruleset.rules, may_write=session.member.may("analyst"),
         may_retire=session.member.may("lead"), moved=moved,
     )  # fmt: skip

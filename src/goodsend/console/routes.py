@@ -92,6 +92,7 @@ def build_console(installation: Installation) -> list[ControllerRouterHandler]:
             writing.check_rule,
             writing.try_rule,
             writing.show_words,
+            writing.show_recent,
             versions.show_version,
             versions.move_version,
             versions.switch_rule,

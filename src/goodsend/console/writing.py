@@ -1,5 +1,6 @@
 """Writing rules: the form with its problems, trying on an event, saving a version. Approving is in `versions.py`."""
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -11,10 +12,10 @@ from goodsend import approvals
 from goodsend.console.desk import Asked, Desk, answer, go, path_of, personal_texts
 from goodsend.console.entry import Given
 from goodsend.console.masking import is_masked
-from goodsend.drafts import Checked, Draft, Row, Tried, body_of, draft_of, rule_in, words
+from goodsend.drafts import Checked, Draft, Row, Tried, body_of, draft_of, meanings, rule_in, words
 from goodsend.kit.errors import NotFound, Problem
 from goodsend.rules.model import Mode, Verdict
-from goodsend.store import definitions, explore
+from goodsend.store import definitions, recent
 from goodsend.store.members import Session
 
 TEXT_CHARS: Final = 20_000
@@ -111,6 +112,16 @@ def show_words(request: Asked, desk: Given) -> Response[bytes]:
     return answer(msgspec.json.encode(words(desk.pack(session), kinds)), "application/json")
 
 
+@get("/write/events", sync_to_thread=True, include_in_schema=False, opt={"role": "analyst"})
+def show_recent(request: Asked, desk: Given) -> Response[bytes]:
+    """The latest events of the kinds in the address, as the choices of the form."""
+    session: Session = request.scope["user"]
+    kinds = [kind[:200] for kind in request.query_params.getall("on", [])[:200]]
+    with desk.pool.connection() as connection:
+        latest = list(recent.latest(connection, session.member.tenant, kinds, RECENT))
+    return desk.page(request, "recent_events.html", recent=latest, chosen=request.query_params.get("chosen", ""))
+
+
 def draft_from(form: Any) -> Draft:
     """Return the draft that a form says."""
 
@@ -198,6 +209,7 @@ def _tried(desk: Desk, session: Session, checked: Checked, form: Any) -> dict[st
         "tried_facts": facts,
         "chosen": chosen,
         "secrets": _secrets(tried, desk, session),
+        **({} if tried is None else {"catalog": meanings(desk.pack(session), [tried[0].kind])}),
     }
 
 
@@ -213,7 +225,7 @@ def _form(
     session: Session = request.scope["user"]
     pack = desk.pack(session)
     with desk.pool.connection() as connection:
-        recent = explore.events(connection, session.member.tenant, limit=RECENT).items
+        latest = list(recent.latest(connection, session.member.tenant, draft.on, RECENT))
     by_place: dict[str, list[Problem]] = {}
     for problem in checked.problems if checked else ():
         place = problem.place.partition(":")[0]
@@ -223,14 +235,20 @@ def _form(
         **{
             "here": "rules", "draft": draft, "is_new": is_new, "checked": checked, "by_place": by_place, "pack": pack,
             "kinds": _first(pack.kinds.kinds, draft.on),
-            "policies": sorted(pack.policies.values(), key=lambda one: one.clause),
+            "policies": sorted(pack.policies.values(), key=lambda one: _numbers_apart(one.clause)),
             "actions": _first(pack.actions, draft.actions),
-            "groups": sorted(pack.ruleset.groups), "recent": recent,
+            "groups": sorted(pack.ruleset.groups), "recent": latest,
             "verdicts": [one.value for one in Verdict], "modes": [one.value for one in Mode], "fact": FACT,
             "percent": _percent(draft.share), "why": "", "tried": None, "missing": "", "tried_facts": {}, "chosen": "",
             **shown,
         },
     )  # fmt: skip
+
+
+def _numbers_apart(clause: str) -> list[tuple[bool, int, str]]:
+    """Return a key that puts 5.2 before 5.10."""
+    parts = re.findall(r"\d+|\D+", clause)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def _first(names: Iterable[str], chosen: Collection[str]) -> list[str]:

@@ -238,7 +238,9 @@ class _Checker:
             text = left if left.type is _TEXT else right
             number = right if text is left else left
             if isinstance(text, Literal):
-                return "numbers are written without quotes" if _is_number(str(text.value)) else None
+                if _is_number(str(text.value)):
+                    return "numbers are written without quotes"
+                return f"{self.shown(number)} goes with a number" if isinstance(number, Name) else None
             return f"text is written in quotes: {quoted(str(number.value))}" if isinstance(number, Literal) else None
         if _BOOLEAN in pair:
             return "a condition is written alone, or compared with TRUE or FALSE"
@@ -271,7 +273,14 @@ class _Checker:
         known = {fact.lower(): fact for fact in self.catalog}
         last = name.lower().rpartition(".")[2]
         ending = [fact for fact in known if fact.rpartition(".")[2] == last]
-        near = ending[0] if len(ending) == 1 else closest(name, known)
+        origin = name.lower().partition(".")[0] + "."
+        of_it = [fact for fact in known if fact.startswith(origin)]
+        begun = [fact for fact in of_it if last and fact.startswith(origin + last)]
+        begun = begun or [fact for fact in of_it if len(last) > 2 and last in fact]
+        if len(ending) != 1 and closest(name, of_it, 0.85) is None and begun:
+            more = f" … ({len(begun) - 3} more)" if len(begun) > 3 else ""
+            return f"did you mean {' or '.join(f'`{known[fact]}`' for fact in sorted(begun)[:3])}{more}?"
+        near = ending[0] if len(ending) == 1 else closest(name, of_it) or closest(name, known)
         if near is not None:
             return f"did you mean `{known[near]}`?"
         if "." not in name:

@@ -440,7 +440,7 @@ def _aggregate_hint(raw: Mapping[str, Any]) -> str | None:
     names = [aggregate.value for aggregate in Aggregate]
     if said is None or said in names:
         return None
-    near = closest(str(said), names)
+    near = closest(str(said), names, 0.75)  # 'min' is near to 'median' by its letters alone
     return f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
 
 

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word a writer most likely meant, or None when nothing is near."""
-    found = difflib.get_close_matches(word.lower(), sorted(set(known)), n=1, cutoff=0.6)
+def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known word a writer most likely meant, or None when none is so alike (0…1)."""
+    found = difflib.get_close_matches(word.lower(), sorted(set(known)), n=1, cutoff=likeness)
     return found[0] if found else None
 
 

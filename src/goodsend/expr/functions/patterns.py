@@ -43,7 +43,15 @@ def checked(pattern: str) -> str:
 
 def _told(error: re2.error) -> str:
     told = error.args[0] if error.args else "unknown reason"
-    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+    text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+    return text + next((why for signs, why in _LACKS.items() if any(sign in text for sign in signs)), "")
+
+
+_LACKS = {
+    ("(?=", "(?!", "(?<"): "; RE2 has no look-ahead and no look-behind: join two conditions with AND, NOT",
+    tuple(f"escape sequence: \\{digit}" for digit in range(1, 10)): "; RE2 has no references back to a group",
+}
+"""What people know from other patterns and miss here, by what RE2 says."""
 
 
 def search(patterns: Sequence[str]) -> Search:
