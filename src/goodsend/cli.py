@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Retryable as error:
         _complain(str(error))
         return 3
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        _complain(str(stop) or "interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; a second error would follow

@@ -1,6 +1,7 @@
 """`goodsend backtest` as a process: a page, JSON and a few lines; killed it goes on; what is wrong is a sentence."""
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,55 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_report(place: Path, tmp_pat
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
+def test_ctrl_c_says_what_is_kept_and_the_next_run_that_it_goes_on(place: Path, tmp_path: Path) -> None:
+    """Exit code 130 and a sentence; then a line that names the stages that are not made again."""
+    command = arguments(place, "--json", tmp_path / "r.json")
+    with Running(*command, env=env_of(tmp_path)) as process:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob("backtests/*/judged.parquet")) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.popen.send_signal(signal.SIGINT)
+        stopped = process.finish()
+    again = goodsend(*command, env=env_of(tmp_path))
+
+    assert stopped.code == 130
+    assert b"the same command goes on from there" in stopped.err
+    assert b"Traceback" not in stopped.err
+    assert again.code == 0
+    assert b"going on after" in again.err
+    assert b"judged" in again.err
+
+
+def test_live_that_is_not_what_decided_is_told(place: Path, tmp_path: Path) -> None:
+    """Another GOODSEND_PACKS than the server's: the report says so."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pack.toml").write_text("")
+    command = arguments(place, "--rules", "import_any", "--against", "live")
+    same = goodsend(*command, env=env_of(tmp_path))
+    told = goodsend(*command, env=env_of(tmp_path) | {"GOODSEND_PACKS": str(other)})
+
+    assert "is not what decided" not in same.out
+    assert "is not what decided the latest events" in told.out
+    assert "GOODSEND_PACKS (other)" in told.out
+
+
+def test_looking_begins_no_installation(place: Path, tmp_path: Path) -> None:
+    """Where the data folder holds none, that is said, and nothing is made there."""
+    env = env_of(tmp_path / "nothing")
+    commands = {
+        "archive": ["archive"],
+        "prove": ["prove", "--archive", place / "archive"],
+        "backtest": [word for word in arguments(place) if word != "--alone"],
+    }
+    for word, command in commands.items():
+        done = goodsend(*command, env=env)
+        assert done.code == 2, word
+        assert b"there is no installation in" in done.err
+
+    assert not (tmp_path / "nothing").exists()
+
+
 def test_what_is_wrong_is_a_sentence(place: Path, tmp_path: Path) -> None:
     """Unknown rules, days that are none, spans that end before they begin, archives that are not there, bad labels."""
     (tmp_path / "bad.jsonl").write_text('{"account": "a"}\n')
@@ -106,7 +156,8 @@ def test_what_is_wrong_is_a_sentence(place: Path, tmp_path: Path) -> None:
         "no rule 'import_ani': did you mean 'import_any'?": arguments(place, "--rules", "import_ani"),
         "is neither a day such as": arguments(place, since="yesterday"),
         "the end lies before the start": arguments(place, since="2026-11-19"),
-        "run goodsend archive": arguments(place, "--tenant", "nobody"),
+        "it has default; choose one with --tenant": arguments(place, "--tenant", "nobody"),
+        "run goodsend archive": arguments(place, "--archive", tmp_path / "empty"),
         "needs a label": arguments(place, "--truth", tmp_path / "bad.jsonl"),
     }
     for sentence, command in asked.items():

@@ -222,6 +222,11 @@ def backtest(engine: SqlEngine, ask: Ask, work: Path, progress: Progress | None 
         return _report(run, db)
 
 
+def stages_kept(ask: Ask, engine: str, work: Path) -> list[str]:
+    """Return the stages that an earlier run of this backtest has left, which are not made again."""
+    return sorted(path.stem for path in (work / key_of(ask, engine)).glob("[!.]*.parquet"))
+
+
 def forget(ask: Ask, engine: str, work: Path) -> None:
     """Remove the stages of a backtest."""
     shutil.rmtree(work / key_of(ask, engine), ignore_errors=True)

@@ -115,7 +115,9 @@ def survey(
     folder = tenant_folder(archive, tenant)
     steps = steps_of(folder)
     if not steps:
-        raise NotFound(f"the archive {archive} has nothing of the tenant {tenant!r}: run goodsend archive")
+        others = ", ".join(tenants_in(archive))
+        hint = f"it has {others}; choose one with --tenant" if others else "run goodsend archive"
+        raise NotFound(f"the archive {archive} has nothing of the tenant {tenant!r}: {hint}")
     files: dict[str, list[Path]] = {table: [] for table in DAILY}
     rows = dict.fromkeys(DAILY, 0)
     skipped = []

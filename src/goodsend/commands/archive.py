@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from goodsend.archive.export import Exported, export
 from goodsend.archive.layout import archive_folder
 from goodsend.archive.read import Skipped, broken
-from goodsend.kit.errors import Retryable
+from goodsend.commands.existing import existing
+from goodsend.kit.errors import NotFound, Retryable
 from goodsend.kit.text import printable
 from goodsend.settings import Settings
 from goodsend.store import tenants
-from goodsend.wiring import Installation, install
+from goodsend.wiring import Installation
 
 _NAMED = 5
 
@@ -39,11 +40,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Export what is new of the tenants asked for; returns 1 where files of an archive are missing or damaged."""
     archive = options.out or archive_folder(settings)
     is_whole = True
-    with install(settings) as installation:
+    with existing(settings) as installation:
         try:
             with installation.pool.connection() as connection:
                 known = tenants.names(connection)
-                chosen = known if options.tenant is None else [tenants.one(connection, options.tenant).tenant]
+            if options.tenant is not None and options.tenant not in known:
+                raise NotFound(f"there is no tenant {options.tenant!r}; there are: {', '.join(known) or 'none yet'}")
+            chosen = known if options.tenant is None else [options.tenant]
             for tenant in chosen:
                 done = _export(installation, archive, tenant, repair=options.repair)
                 damaged = broken(archive, tenant)

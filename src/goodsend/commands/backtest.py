@@ -1,6 +1,7 @@
 """`goodsend backtest`: what a pack would have done on the events of the archive, as a page and as JSON."""
 
 import argparse
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,12 +11,14 @@ import msgspec
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from goodsend.archive.backtest import Ask, backtest, chosen, forget
+from goodsend.archive.backtest import Ask, backtest, chosen, forget, stages_kept
 from goodsend.archive.judge import Span
 from goodsend.archive.layout import archive_folder
 from goodsend.archive.page import lasting, number, percent, render_page, whole
 from goodsend.archive.past import account_labels, open_past
-from goodsend.commands.prove import add_past_arguments, engine_of, span_of, told_on_terminal, write_file
+from goodsend.archive.read import deciding_packs
+from goodsend.commands.existing import existing
+from goodsend.commands.prove import WITHOUT, add_past_arguments, engine_of, span_of, told_on_terminal, write_file
 from goodsend.kit.errors import Misconfigured, Problem, Rejection, Retryable
 from goodsend.kit.text import printable
 from goodsend.pack import Pack, build_pack
@@ -23,7 +26,7 @@ from goodsend.reports.backtest import Report, RuleReport, without_personal
 from goodsend.settings import Settings
 from goodsend.sources.jsonl import read_lines
 from goodsend.store import definitions
-from goodsend.wiring import install, read_files, read_layer, system_now
+from goodsend.wiring import read_files, read_layer, system_now
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -83,7 +86,7 @@ def _packs(options: argparse.Namespace, settings: Settings) -> tuple[Pack, Pack]
     own: Mapping[str, bytes] = {}
     if not options.alone:
         try:
-            with install(settings) as installation, installation.pool.connection() as connection:
+            with existing(settings, WITHOUT) as installation, installation.pool.connection() as connection:
                 own = definitions.layer(connection, options.tenant)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise Retryable(f"the database is away: {error}") from error
@@ -123,11 +126,36 @@ def _backtest(
             tenant=options.tenant, pack=pack, span=span, digest=past.digest, lists=past.lists(system_now()),
             against=live, rules=rules, on_time=options.as_if_on_time, late_horizon=settings.late_horizon,
             account_labels=list(known.items()), event_labels=list(events.items()), label_sources=tuple(sources),
-            notes=past.notes,
+            notes=(*past.notes, *_not_what_decided(options, settings, archive, live or pack)),
         )  # fmt: skip
-        report = backtest(engine, ask, work, told)
+        kept = stages_kept(ask, engine.name, work)
+        if kept:
+            print(f"going on after {len(kept)} stages of an earlier run: {', '.join(kept)}", file=sys.stderr)
+        try:
+            report = backtest(engine, ask, work, told)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; what is done is kept below {work}, and the same command goes on from there"
+            ) from None
         forget(ask, engine.name, work)
     return report
+
+
+def _not_what_decided(options: argparse.Namespace, settings: Settings, archive: Path, live: Pack) -> list[str]:
+    """Return a note where `live` is not the pack by which the latest events of the archive were decided."""
+    if options.against is None:
+        return []
+    last = next(reversed(deciding_packs(archive, options.tenant)), None)
+    if last in (None, live.version):
+        return []
+    own = "" if options.alone else " and what the tenant has approved"
+    folders = ", ".join(folder.name for folder in settings.packs)
+    note = (
+        f"what counts as live here (pack {live.version}) is not what decided the latest events of the archive (pack "
+        f"{last}): it is the shipped pack, GOODSEND_PACKS ({folders or 'not set'}){own}. Set GOODSEND_PACKS as the "
+        "server has it; if the server's packs have changed since those events, all is well"
+    )
+    return [note]
 
 
 def read_truth(path: Path) -> Truth:

@@ -26,6 +26,7 @@ from goodsend.archive.layout import archive_folder, tenant_folder
 from goodsend.archive.past import open_past
 from goodsend.archive.prove import ALL_TIME, Ask, prove
 from goodsend.archive.read import deciding_packs
+from goodsend.commands.existing import existing
 from goodsend.commands.recovering import packs_that_decided
 from goodsend.kit.clock import DAY, Micros, parse_time
 from goodsend.kit.errors import Misconfigured, Retryable
@@ -34,7 +35,11 @@ from goodsend.pack import Pack
 from goodsend.reports.proof import Found, Proof, lines_of
 from goodsend.settings import Settings
 from goodsend.store import history, proofs
-from goodsend.wiring import SHIPPED, install, load_pack, read_layer, system_now
+from goodsend.wiring import SHIPPED, load_pack, read_layer, system_now
+
+WITHOUT = "; --alone does without"
+TOLD_EVERY_S = 10.0
+"""How often a line says how far it is where there is no terminal."""
 
 Told = Callable[[str, float | None], None]
 
@@ -78,7 +83,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         proof = _prove_archive(options, settings, load_pack(settings.packs), span, [])
     else:
         try:
-            with install(settings) as installation:
+            with existing(settings, WITHOUT) as installation:
                 with installation.pool.connection() as connection:
                     layers = history.all_layers(connection, options.tenant)
                 proof = _prove_archive(options, settings, installation.pack(options.tenant), span, layers)
@@ -192,10 +197,13 @@ _NO_ROOM = re.compile(r"Could not write|No space left|File too large|max_temp_di
 
 @contextmanager
 def told_on_terminal(title: str) -> Iterator[Told]:
-    """Show what runs, on a terminal only."""
+    """Show what runs: on a terminal as a bar, elsewhere as a line now and then."""
+    if not sys.stderr.isatty():
+        yield _lines_told(title)
+        return
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
 
         def tell(step: str, share: float | None) -> None:
@@ -203,6 +211,19 @@ def told_on_terminal(title: str) -> Iterator[Told]:
             progress.update(task, description=f"{title}: {step}", completed=share or 0.0, total=total)
 
         yield tell
+
+
+def _lines_told(title: str) -> Told:
+    told_at = time.monotonic()
+
+    def tell(step: str, share: float | None) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= TOLD_EVERY_S:
+            told_at = time.monotonic()
+            far = "" if share is None else f", {share:.0%}"
+            print(f"{title}: {step}{far}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def write_file(path: Path, body: bytes) -> None:
