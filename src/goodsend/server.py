@@ -7,7 +7,8 @@ from litestar import Litestar
 
 from goodsend.api import problems
 from goodsend.api.openapi import openapi_config
-from goodsend.api.routes import build_api
+from goodsend.api.routes import build_api, keyring
+from goodsend.api.shortcut import with_shortcut
 from goodsend.console.routes import build_console
 from goodsend.kit.errors import Misconfigured
 from goodsend.wiring import Installation
@@ -46,7 +47,7 @@ class Server(uvicorn.Server):
     def __init__(self, installation: Installation, sock: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
-                build_app(installation),
+                with_shortcut(build_app(installation), installation, keyring(installation)),
                 log_level=installation.settings.log_level,
                 access_log=False,
                 server_header=False,

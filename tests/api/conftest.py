@@ -17,7 +17,8 @@ from litestar import Litestar
 from goodsend.api.access import SCOPES
 from goodsend.api.openapi import openapi_config
 from goodsend.api.problems import answer
-from goodsend.api.routes import build_api
+from goodsend.api.routes import build_api, keyring
+from goodsend.api.shortcut import with_shortcut
 from goodsend.kit.clock import format_time
 from goodsend.settings import Settings
 from goodsend.store import keys, tenants
@@ -50,7 +51,7 @@ class Api(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serving(app: Litestar) -> Iterator[str]:
+def serving(app: Any) -> Iterator[str]:
     """Serve an application on a free loopback port, in a thread; gives its address."""
     sock = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -92,7 +93,7 @@ def api(database_url: str) -> Iterator[Api]:
             key = keys.create(connection, "demo", "all", list(SCOPES), NOW)
             plain = keys.create(connection, "demo", "plain", [scope for scope in SCOPES if scope != "personal"], NOW)
             other = keys.create(connection, "other", "all", list(SCOPES), NOW)
-        with serving(build_app(installation)) as url:
+        with serving(with_shortcut(build_app(installation), installation, keyring(installation))) as url:
             yield Api(url, key, plain, other, installation)
 
 

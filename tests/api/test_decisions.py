@@ -1,6 +1,8 @@
 """Decisions over HTTP: one event in, the whole decision out; and what stands in the way of one."""
 
 import httpx
+import msgspec
+import pytest
 
 from tests.api.conftest import Api, make_item
 
@@ -21,6 +23,40 @@ def test_an_event_is_decided_while_the_client_waits(client: httpx.Client) -> Non
     for reason in found["reasons"]:
         assert reason["policy"]["clause"]
         assert reason["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (msgspec.json.encode(make_item("ways")), {}),
+        (msgspec.json.encode(make_item("ways")), {"Content-Type": "application/json; charset=utf-8"}),
+        (msgspec.json.encode(make_item("ways", kind="no.such")), {}),
+        (msgspec.json.encode(make_item("ways", recipients=1)), {}),
+        (b"[]", {}),
+        (b"{", {}),
+        (b"", {}),
+        (b"{}", {"Content-Type": "text/plain"}),
+        (b"{}", {"Content-Encoding": "gzip"}),
+        (b" " * 500_000, {}),
+        (b"{}", {"Authorization": "Bearer gsk_no_such"}),
+        (b"{}", {"Authorization": "Basic x"}),
+    ],
+    ids=range(12),
+)  # fmt: skip
+def test_the_short_way_answers_as_the_long_one(client: httpx.Client, body: bytes, headers: dict[str, str]) -> None:
+    """A query takes the long way; but for ids of requests the answers are the same, headers included."""
+    client.post("/v1/decisions", content=msgspec.json.encode(make_item("ways")))
+    headers = {"Content-Type": "application/json", "X-Request-Id": "one"} | headers
+    short = client.post("/v1/decisions", content=body, headers=headers)
+    long = client.post("/v1/decisions?facts=false", content=body, headers=headers)
+
+    assert (short.status_code, short.content) == (long.status_code, long.content)
+    assert without_date(short) == without_date(long)
+
+
+def without_date(answer: httpx.Response) -> dict[str, str]:
+    """The headers that do not depend on when."""
+    return {name: value for name, value in answer.headers.items() if name != "date"}
 
 
 def test_the_facts_come_when_asked_for(client: httpx.Client) -> None:

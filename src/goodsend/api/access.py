@@ -94,27 +94,33 @@ def needs(scope: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
         raise ValueError(f"no such scope: {scope}")
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        keyring: Keyring = connection.scope["state"]["keyring"]
-        key = _key_of(connection)
-        access = keyring.remembered(key) or await asyncio.to_thread(keyring.look_up, key)
-        if access is None:
-            raise Refused(
-                "unauthenticated",
-                "The API key is not known here, or was revoked.",
-                headers={"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'},
-            )
-        if scope not in access.scopes:
-            raise Refused(
-                "missing_scope",
-                f"This operation needs the scope {scope}.",
-                hint=f"the key has: {', '.join(sorted(access.scopes)) or 'no scope'}",
-                headers={
-                    "WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope", scope="{scope}"'
-                },
-            )
-        connection.scope["auth"] = access
+        del handler
+        await allow(connection, scope)
 
     return guard
+
+
+async def allow(connection: ASGIConnection[Any, Any, Any, Any], scope: str) -> None:
+    """Leave the Access of a request as `request.auth` when its key has this scope. Raises Refused."""
+    keyring: Keyring = connection.scope["state"]["keyring"]
+    key = _key_of(connection)
+    access = keyring.remembered(key) or await asyncio.to_thread(keyring.look_up, key)
+    if access is None:
+        raise Refused(
+            "unauthenticated",
+            "The API key is not known here, or was revoked.",
+            headers={"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'},
+        )
+    if scope not in access.scopes:
+        raise Refused(
+            "missing_scope",
+            f"This operation needs the scope {scope}.",
+            hint=f"the key has: {', '.join(sorted(access.scopes)) or 'no scope'}",
+            headers={
+                "WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope", scope="{scope}"'
+            },
+        )
+    connection.scope["auth"] = access
 
 
 def _key_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

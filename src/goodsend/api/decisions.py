@@ -21,6 +21,8 @@ from goodsend.kit.clock import format_time
 from goodsend.kit.errors import Rejection
 from goodsend.store import explore
 
+SCOPE = "decisions:write"
+
 
 class DecisionItem(Struct, frozen=True):
     """One decision, in short."""
@@ -40,7 +42,7 @@ class DecisionItem(Struct, frozen=True):
 
 @post(
     "/v1/decisions",
-    guards=[needs("decisions:write")],
+    guards=[needs(SCOPE)],
     status_code=200,
     operation_id="decide",
     operation_class=EVENT_BODY,
@@ -59,20 +61,24 @@ async def decide_event(
     facts: Annotated[bool, QueryParameter(description="Answer with everything known about the event, too.")] = False,
 ) -> Response[SyncDecision]:
     """Hand one event to the engine and answer with its decision."""
+    return Response(await decided(request, with_facts=facts))
+
+
+async def decided(request: Asked, *, with_facts: bool) -> SyncDecision:
+    """Hand the event of a request to the engine and return its decision. Raises Refused, Busy, Retryable."""
     body = await read_one(request, content_body_bytes(request))
     answer = (await decide(request, [body]))[0]
     if answer.rejection is not None:
         raise _refused(answer.rejection)
     if answer.decision is None:
         raise LookupError(f"no decision for event {answer.event_id}")
-    found = sync_decision(
+    return sync_decision(
         answer.decision,
         pack_of(request),
         masks_of(request),
         duplicate=answer.status == "duplicate",
-        facts=await _facts(request, answer) if facts else None,
+        facts=await _facts(request, answer) if with_facts else None,
     )
-    return Response(found)
 
 
 async def _facts(request: Asked, answer: Answer) -> Facts:

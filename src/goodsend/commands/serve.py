@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,12 @@ from goodsend.server import Server, listen
 from goodsend.settings import Settings
 from goodsend.store import tenants
 from goodsend.wiring import Installation, install
+
+_SWITCH_S = 0.000_5
+"""
+How long a thread may keep the interpreter while others wait. The default of 5 ms is as long as a whole decision takes:
+requests, judging and writing are three threads (measured: benchmarks/decisions_http.py).
+"""
 
 
 @contextmanager
@@ -82,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
     ending = Ending()
+    sys.setswitchinterval(_SWITCH_S)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
