@@ -357,7 +357,7 @@ def rule_in(pack: Pack, id_: str, body: str) -> Rule | None:
         rules, _ = parse_rules({FILE: toml_of(body)}, references_of(pack))
     except ValueError:
         return None
-    return rules[id_][1] if id_ in rules else None
+    return rules[id_][1] if id_ in rules and rules[id_][1].version else None
 
 
 def _with_parts(id_: str, mine: tuple[str, Rule], pack: Pack) -> dict[str, tuple[str, Rule]]:

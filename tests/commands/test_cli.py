@@ -70,3 +70,18 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b'{"id":')
+
+
+def test_a_case_that_cannot_know_names_file_and_facts(tmp_path: Path) -> None:
+    """What does not hold is told with its file, and with what the case does not give."""
+    (tmp_path / "mine" / "rules").mkdir(parents=True)
+    (tmp_path / "mine" / "pack.toml").write_text("")
+    (tmp_path / "mine" / "rules" / "mine.toml").write_text(
+        '[rule.r1]\ndoc = "d"\nowner = "o"\npolicy = "purchased_list"\nseverity = 1\non = ["list.imported"]\n'
+        'when = "e.recipients > 1"\nverdict = "hold"\nreason = "r"\ncase = [{ given = {}, fires = true }]\n'
+    )
+    done = goodsend("test", tmp_path / "mine")
+
+    assert done.code == 1
+    assert b"mine/rules/mine.toml: r1: case 1: expected that it fires, but it cannot know" in done.err
+    assert b"it does not give e.recipients" in done.err

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goodsend.expr.functions import CORE_FUNCTIONS
 from goodsend.facts import Catalog, Fact, Facts, FactType
@@ -171,6 +173,69 @@ def test_an_author_is_told_what_is_wrong(but: dict[str, Any], expected: str) -> 
 
     assert len(problems) == 1
     assert expected in problems[0]
+
+
+def test_every_mistake_of_a_rule_is_told_at_once() -> None:
+    """Unknown words, missing and misfitting members, conditions, reasons and cases: none hides another."""
+    wrong = rule(
+        docs="x", severity="3", verdict="hodl", when="e.recipient > 3", reason="{e.recipientz} came", labels=[{"x": 1}],
+        case=[{"given": {"e.recipients": "many"}, "fires": True}, {"given": {}, "fire": True}],
+    )  # fmt: skip
+    del wrong["owner"]
+    ruleset, problems = built(big=wrong, good=rule())
+    told = "\n".join(problems)
+
+    assert list(ruleset.rules) == ["good"]
+    expected = (
+        "unknown field `docs`", "required field `owner`", "`severity`", "'hodl'", "`e.recipient`", "'e.recipientz'",
+        "unknown field `x`", "'e.recipients' is integer, so 'many' cannot be given", "unknown field `fire`",
+    )  # fmt: skip
+    assert [part for part in expected if part not in told] == []
+    assert len(problems) == len(expected)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*rule(), "labels", "group", "order", "mode", "x"]) | st.text(), VALUES))
+def test_whatever_a_rule_holds_is_told_and_never_raised(entries: dict[str, Any]) -> None:
+    """Tables of any shape come to an end, in problems."""
+    ruleset, problems = built(big=entries)
+
+    assert list(ruleset.rules) == []
+    assert problems
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"e.recipients": 1.5}, "a whole number, without quotes"),
+        ({"e.recipients": True}, "a whole number, without quotes"),
+        ({"f.account_age_s": "old"}, "a number, without quotes"),
+        ({"e.subject": "x"}, "the events looked at here never have 'e.subject'"),
+        ({"e.recipientz": 1}, "did you mean 'e.recipients'?"),
+    ],
+)
+def test_cases_give_facts_that_there_are(given: dict[str, Any], expected: str) -> None:
+    """By name and by type; a whole number does for a number."""
+    _, problems = built(big=rule(case=[{"given": given, "fires": True}]))
+    _, sound = built(big=rule(case=[{"given": {"f.account_age_s": 7}, "fires": "unknown"}]))
+
+    assert len(problems) == 1
+    assert expected in problems[0]
+    assert sound == []
+
+
+@pytest.mark.parametrize("when", ["e.recipients / 0 > 1", "NOT e.recipients % 0 = 1", "f.account_age_s / 0.0 > 1"])
+def test_a_division_by_zero_is_refused(when: str) -> None:
+    """It is NULL whatever the facts are, so the rule could never fire."""
+    _, problems = built(big=rule(when=when))
+
+    assert len(problems) == 1
+    assert "a division by zero is never known" in problems[0]
 
 
 def test_a_broken_rule_does_not_hide_the_others() -> None:

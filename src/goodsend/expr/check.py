@@ -31,6 +31,7 @@ from goodsend.expr.nodes import (
     is_constant,
     lists_in,
     names_in,
+    walk,
 )
 from goodsend.expr.parse import mentions, parse
 from goodsend.facts import Catalog, FactType
@@ -109,6 +110,24 @@ def compile_expression(
         return _ordered(problems)
     type_ = checked.type or expected or _BOOLEAN
     return Expression(source, sql_of(checked), type_, names_in(checked), lists_in(checked), checked)
+
+
+def zero_divisors(expression: Expression) -> list[Problem]:
+    """Return a problem for each division by a written zero: it is NULL whatever the facts are."""
+    return [
+        Problem(
+            "", "a division by zero is never known, so this never holds",
+            "divide by a fact, and say with COALESCE what to assume where it is zero",
+            expression.source, node.start, node.end,
+        )
+        for node in walk(expression.node)
+        if isinstance(node, Arithmetic) and node.op in ("/", "%") and _is_zero(node.right)
+    ]  # fmt: skip
+
+
+def _is_zero(node: Node) -> bool:
+    inner = node.operand if isinstance(node, Widen) else node
+    return isinstance(inner, Literal) and inner.type in NUMERIC and inner.value == 0
 
 
 def _is_number(text: str) -> bool:
@@ -275,8 +294,8 @@ class _Checker:
         ending = [fact for fact in known if fact.rpartition(".")[2] == last]
         origin = name.lower().partition(".")[0] + "."
         of_it = [fact for fact in known if fact.startswith(origin)]
-        begun = [fact for fact in of_it if last and fact.startswith(origin + last)]
-        begun = begun or [fact for fact in of_it if len(last) > 2 and last in fact]
+        begun = [fact for fact in of_it if "." in name and last and fact.startswith(origin + last)]
+        begun = begun or [fact for fact in of_it if "." in name and len(last) > 2 and last in fact]
         if len(ending) != 1 and closest(name, of_it, 0.85) is None and begun:
             more = f" … ({len(begun) - 3} more)" if len(begun) > 3 else ""
             return f"did you mean {' or '.join(f'`{known[fact]}`' for fact in sorted(begun)[:3])}{more}?"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from goodsend.events.kinds import Kinds, event_facts
-from goodsend.expr.check import compile_expression
+from goodsend.expr.check import compile_expression, zero_divisors
 from goodsend.expr.functions.model import Function
 from goodsend.expr.model import Expression
 from goodsend.facts import Catalog, Fact, FactType
@@ -248,7 +248,7 @@ class _Reader:
             return None, []
         found = compile_expression(source, catalog, self._functions, self._lists, expected)
         if isinstance(found, Expression):
-            return found, []
+            return found, [problem.at(place) for problem in zero_divisors(found)]
         return None, [problem.at(place) for problem in found]
 
     def _reads_personal(self, of: Expression) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from goodsend.expr.check import compile_expression
+from goodsend.expr.check import compile_expression, zero_divisors
 from goodsend.expr.compile import build_row
 from goodsend.expr.functions import Function, Lists
 from goodsend.expr.model import Expression
@@ -21,7 +21,7 @@ from goodsend.rules.composites import expand, rule_facts
 from goodsend.rules.groups import Group
 from goodsend.rules.model import Labelling, Mode, Rule, RuleCase, Verdict
 from goodsend.rules.reason import check_template
-from goodsend.rules.shape import shape_problem
+from goodsend.rules.shape import read_table, shape_problem
 
 Row = Callable[[Facts, Lists], tuple[Value, ...]]
 
@@ -90,7 +90,8 @@ def parse_rules(
     """
     Read rules from decoded TOML by file name: rule id → (place, rule). A later file replaces a rule of the same id.
 
-    What the expression means is checked by `compile_rules`; here the shape and what it refers to.
+    What the expression means is checked by `compile_rules`; here the shape and what it refers to. A rule of a wrong
+    shape has no version, and stand-ins for what cannot be read: it is there to be checked further, and only for that.
     """
     rules: dict[str, tuple[str, Rule]] = {}
     problems: list[Problem] = []
@@ -102,17 +103,23 @@ def parse_rules(
             continue
         for id_, entries in read.rule.items():
             place = f"{file}: {id_}"
-            try:
-                table = msgspec.convert(entries, _RuleTable)
-            except msgspec.ValidationError as error:
-                problems.append(shape_problem(place, error, _RuleTable))
-                continue
-            problems += [problem.at(place) for problem in _check_name(id_) + _check_references(table, references)]
-            rules[id_] = (place, _rule(id_, table))
+            table, found, instead = read_table(place, entries, _RuleTable, _stand_ins(references))
+            problems += found
+            told = _check_name(id_) + _check_references(table, references)
+            problems += [problem.at(place) for problem in told if problem.place not in instead]
+            rules[id_] = (place, _rule(id_, table, flawed=bool(found)))
     return rules, problems + _check_capitals(rules)
 
 
-def _rule(id_: str, table: _RuleTable) -> Rule:
+def _stand_ins(references: References) -> dict[str, Any]:
+    """Return what stands for members that are missing or cannot be read; those with a default are left out."""
+    return {
+        "doc": "-", "owner": "-", "policy": next(iter(references.policies), ""), "severity": 1, "when": "TRUE",
+        "verdict": "allow", "reason": "-", "case": [{"given": {}, "fires": True}],
+    }  # fmt: skip
+
+
+def _rule(id_: str, table: _RuleTable, *, flawed: bool = False) -> Rule:
     meaning = (
         id_, table.when, *sorted(table.on), table.verdict.value, *table.actions, table.policy,
         str(table.severity), repr(table.weight), table.mode.value, repr(table.share), table.reason,
@@ -123,7 +130,7 @@ def _rule(id_: str, table: _RuleTable) -> Rule:
         meaning += ("label", label.entity, label.label, label.for_)
     return Rule(
         id=id_,
-        version=derived_id("rv", *meaning)[:15],
+        version="" if flawed else derived_id("rv", *meaning)[:15],
         doc=table.doc,
         owner=table.owner,
         policy=table.policy,
@@ -265,12 +272,12 @@ def compile_rules(
     for id_, (place, rule) in rules.items():
         on = rule.on if rule.on <= frozenset(kinds) else ()  # else told by parse_rules
         found = compile_expression(rule.when, named.for_kinds(on), functions, lists, FactType.BOOLEAN)
-        if isinstance(found, list):
-            problems += [problem.at(f"{place}: when") for problem in found]
-            continue
+        wrong = found if isinstance(found, list) else zero_divisors(found)
+        problems += [problem.at(f"{place}: when") for problem in wrong]
         problems += [problem.at(f"{place}: reason") for problem in check_template(rule.reason, catalog.for_kinds(on))]
-        problems += [problem.at(f"{place}: case") for problem in _check_cases(rule, catalog)]
-        written[id_] = found
+        problems += [problem.at(f"{place}: case") for problem in _check_cases(rule, named.for_kinds(on))]
+        if not isinstance(found, list) and rule.version:
+            written[id_] = found
     expressions, shared, circular = expand(written)
     problems += [problem.at(f"{rules[id_][0]}: when") for id_, problem in circular]
     kept = {id_: _versioned(rules[id_][1], written[id_], expressions[id_]) for id_ in sorted(expressions)}
@@ -298,10 +305,33 @@ def _versioned(rule: Rule, written: Expression, whole: Expression) -> Rule:
 def _check_cases(rule: Rule, catalog: Catalog) -> list[Problem]:
     problems = []
     for case in rule.cases:
-        for name in case.given:
-            if name not in catalog:
+        for name, value in case.given.items():
+            fact = catalog.get(name)
+            if fact is None:
+                seldom = name in catalog.whole
+                message = f"the events looked at here never have {name!r}" if seldom else f"no fact is named {name!r}"
                 near = closest(name, catalog)
+                problems.append(Problem(case.name, message, f"did you mean {near!r}?" if near else None))
+            elif not _fits(value, fact.type):
+                wanted = _SHOWN_AS[fact.type]
                 problems.append(
-                    Problem(case.name, f"no fact is named {name!r}", f"did you mean {near!r}?" if near else None)
+                    Problem(case.name, f"{name!r} is {fact.type.value}, so {value!r} cannot be given", wanted)
                 )
     return problems
+
+
+_PYTHON: dict[FactType, tuple[type, ...]] = {
+    FactType.TEXT: (str,), FactType.INTEGER: (int,), FactType.TIME: (int,), FactType.NUMBER: (int, float),
+    FactType.BOOLEAN: (bool,), FactType.TEXTS: (tuple,),
+}  # fmt: skip
+_SHOWN_AS = {
+    FactType.TEXT: "text stands in quotes", FactType.INTEGER: "a whole number, without quotes",
+    FactType.TIME: "microseconds since 1970, a whole number", FactType.NUMBER: "a number, without quotes",
+    FactType.BOOLEAN: "true or false, without quotes", FactType.TEXTS: "several texts stand in [ ]",
+}  # fmt: skip
+
+
+def _fits(value: Value, type_: FactType) -> bool:
+    if isinstance(value, bool):
+        return type_ is FactType.BOOLEAN
+    return isinstance(value, _PYTHON[type_])
