@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 from goodsend.events.canonical import EventLimits
 from goodsend.handle import batch as judging
 from goodsend.handle.batch import Batch
+from goodsend.handle.garbage import Frost
 from goodsend.handle.hold import Hold
 from goodsend.handle.keep import Kept, keep
 from goodsend.handle.lanes import Lanes
@@ -112,6 +113,7 @@ class Engine:
         self._hold = Hold(pool)
         self._on_its_way: _OnItsWay | None = None
         self._writer = Writer()
+        self._frost = Frost()
 
     @property
     def waiting(self) -> int:
@@ -292,6 +294,7 @@ class Engine:
         future = self._writer.submit(lambda: self._keep(batch, again))
         self._on_its_way = _OnItsWay(batch, future)
         future.add_done_callback(self._wake)
+        self._frost.came(len(batch.outcomes))
 
     def _may_overlap(self, tenant: str) -> bool:
         """Say whether windows and lock stay as they are for the next batch of this tenant."""
@@ -478,6 +481,7 @@ class Engine:
             with self._pool.connection() as connection:  # without the lock: others go on writing meanwhile
                 memory.warm_up(connection)
             self._memories[tenant] = memory
+            self._frost.came(memory.arrival)
         if self._on_its_way is None:
             if memory.pack.version == pack.version:
                 memory.stop_rebuild()
