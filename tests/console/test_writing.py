@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
 from goodsend import approvals
+from goodsend.drafts import body_of, draft_of
 from goodsend.kit.clock import DAY, SECOND
 from goodsend.store import audit, backtests, definitions
 from tests.live import TENANT, Live
@@ -128,6 +130,77 @@ def test_from_the_first_word_to_rollback(visit: Visit, live_server: Live) -> Non
         "rule.rolled_back", "rule.approved", "rule.proposed", "rule.drafted", "rule.approved", "rule.proposed",
         "rule.drafted",
     ]  # fmt: skip
+
+
+def test_the_editor_keeps_to_the_policy(visit: Visit) -> None:
+    """Completion opened, a problem looked at, text typed over coloured text: no style is written into the page."""
+    page = visit("analyst")
+    page.goto("/write/rules")
+    page.wait_for_selector(".editor-host[data-ready]")
+    page.locator(".cm-content").click()
+    page.keyboard.type("IN_LIST('")
+    expect(page.locator(".cm-tooltip-autocomplete li").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("j/k g o ? t")  # keys that mean something elsewhere on the page
+    expect(page.locator(".cm-content")).to_have_text("j/k g o ? t")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("e.recipientz")
+    expect(page.locator(".cm-content")).to_have_text("e.recipientz")
+    page.keyboard.press("Escape")
+    page.locator(".cm-lintRange-error").hover()
+    expect(page.locator(".cm-tooltip-hover")).to_contain_text("did you mean")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("e.recipients > 5")
+    expect(page.locator(".cm-content")).to_have_text("e.recipients > 5")
+    page.keyboard.press("Control+z")
+    expect(page.locator(".cm-content")).to_have_text("e.recipientz")  # and `visit` saw no breach of the policy
+
+
+def test_only_events_of_the_kinds_looked_at_are_offered(visit: Visit, live_server: Live) -> None:
+    """A kind that is ticked narrows the choice at once; what is missing yet is said below the mistakes."""
+    import_list(live_server, "offered", 10)
+    page = visit("analyst")
+    page.goto("/write/rules")
+    page.wait_for_selector(".editor-host[data-ready]")
+    kinds = page.locator("#event option:not([value=''])")
+    assert {text.split(" · ")[0] for text in kinds.all_inner_texts()} != {"list.imported"}
+    with page.expect_response("**/write/events?**"):
+        page.check("input[name=on][value='list.imported']")
+    expect(kinds.first).to_contain_text("list.imported")
+    page.locator(".cm-content").click()
+    page.keyboard.type("e.x")
+    expect(page.locator("#problems")).to_contain_text("1 problem")
+    expect(page.locator("#problems")).to_contain_text("Still to be written: what it looks for, the reason.")
+
+    assert {text.split(" · ")[0] for text in kinds.all_inner_texts()} == {"list.imported"}
+    clauses = [text.split(" ")[0] for text in page.locator("#policy option").all_inner_texts()]
+    assert clauses == sorted(clauses, key=lambda clause: [int(part) for part in clause.split(".")])
+
+
+def test_a_version_that_replaces_a_pack_rule_is_held_against_it(enter: Enter, live_server: Live) -> None:
+    """While it is proposed, once it is live, and when it is retired; a rule that went is no draft."""
+    installation = live_server.installation
+    rule = next(iter(installation.layers.base.ruleset.rules.values()))
+    body, _ = body_of(msgspec.structs.replace(draft_of(rule), owner="another"))
+    for own, text in ((rule.id, body), ("gone_again", make_text("gone_again"))):
+        made = approvals.draft(installation, TENANT, "rules", own, text, author="ann", why="w")
+        approvals.propose(installation, TENANT, "rules", own, made.version, actor="ann")
+    client = enter("viewer")
+    place = f"/rules/{rule.id}/versions/1"
+    seen = [client.get(place).text]
+    for own in (rule.id, "gone_again"):
+        approvals.approve(installation, TENANT, "rules", own, 1, actor="bob")
+    seen.append(client.get(place).text)
+    for own in (rule.id, "gone_again"):
+        approvals.retire(installation, TENANT, "rules", own, actor="bob", why="w")
+    seen.append(client.get(place).text)
+    rules = client.get("/rules").text
+
+    assert ["against the pack" in text and text.count('<tr class="came">') == 1 for text in seen] == [True] * 3
+    assert "<dt>Retired</dt>" in seen[2]
+    assert "gone_again/versions/1" in rules.partition("No longer live")[2]
+    assert "Rules only in drafts" not in rules or "gone_again" not in rules.partition("No longer live")[0]
 
 
 def test_shipped_rule_is_switched_and_comes_back(visit: Visit, live_server: Live) -> None:

@@ -128,6 +128,20 @@ function diagnostics(told: Told[], shift: number, length: number): Diagnostic[] 
     });
 }
 
+// Text typed over a coloured selection: left to the browser, it would keep the colours as a style attribute, which the
+// policy forbids. So the editor puts the text in place itself, as it does with what is pasted or deleted.
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const text = event.data;
+    const { main } = view.state.selection;
+    if (event.inputType !== "insertText" || !text || main.empty || event.isComposing || view.composing) return false;
+    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type", scrollIntoView: true });
+    if (!view.state.facet(EditorView.inputHandler).some((handles) => handles(view, main.from, main.to, text, insert))) view.dispatch(insert());
+    event.preventDefault();
+    return true;
+  },
+});
+
 export function startEditor(): void {
   const form = document.querySelector<HTMLFormElement>("[data-writing]");
   const place = form?.querySelector<HTMLElement>("[data-editor]");
@@ -174,6 +188,7 @@ export function startEditor(): void {
         colours,
         facts,
         look,
+        typedOver,
         autocompletion({ override: [complete], icons: false, maxRenderedOptions: 60 }),
         keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
         EditorView.lineWrapping,

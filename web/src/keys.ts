@@ -47,6 +47,9 @@ export function startKeys(): void {
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    // The editor of conditions is in a shadow tree, which hides from `target` that somebody types in it.
+    const pressed = event.composedPath()[0] ?? null;
+    if (pressed !== event.target && typing(pressed)) return;
     if (typing(event.target)) {
       if (event.key === "Escape") (event.target as HTMLElement).blur();
       return;
