@@ -25,7 +25,8 @@ from goodsend.reports.backtest import Combination, Labels, RuleCount
 from goodsend.rules.evaluate import is_in_share
 from goodsend.rules.model import Mode, Rule, Verdict
 
-_DAY = "strftime(make_timestamp(at_us), '%Y-%m-%d')"
+_DAY_TEXT = "strftime(day, '%Y-%m-%d')"
+_DAY = "make_timestamp(at_us)::DATE"
 """The UTC date of `at_us`."""
 
 
@@ -104,7 +105,7 @@ def prepare(
             f"FROM ({ours}) o FULL JOIN ({theirs}) t USING (arrival)"
         )
     db.execute(
-        "CREATE OR REPLACE TEMP TABLE hits AS SELECT n.id AS rule, m.* FROM "
+        "CREATE OR REPLACE TEMP TABLE hits AS SELECT n.id AS rule, m.* EXCLUDE (id, kind) FROM "
         "(SELECT arrival, unnest(rules) AS number FROM fired) f JOIN rule_name n USING (number) "
         "JOIN marked m USING (arrival)"
     )
@@ -114,21 +115,22 @@ def prepare(
 
 def _add_acting(db: duckdb.DuckDBPyConnection, sides: Mapping[str, Mapping[int, Rule]]) -> None:
     """Make `acting`. `sides` are the numbered rules of each column of `fired`."""
-    columns = []
+    columns, joins = [], ""
     for side, rules in sides.items():
         idle = [number for number, rule in rules.items() if rule.mode is not Mode.LIVE]
         shared = {number: rule for number, rule in rules.items() if rule.mode is Mode.LIVE and rule.share < 1}
+        if not idle and not shared:
+            columns.append(f"f.{side}")
+            continue
         _add_outside(db, side, shared)
+        joins += f"LEFT JOIN outside_{side} {side}_out ON {side}_out.account = m.account "
         columns.append(
             f"list_filter(f.{side}, lambda n: NOT list_contains({_numbers(idle)}, n) AND NOT (m.account IS NULL AND "
             f"list_contains({_numbers(shared)}, n)) AND NOT coalesce(list_contains({side}_out.numbers, n), false)) "
             f"AS {side}"
         )
-    db.execute(
-        f"CREATE OR REPLACE TEMP TABLE acting AS SELECT f.arrival, {', '.join(columns)} FROM fired f "
-        "JOIN marked m USING (arrival) "
-        + " ".join(f"LEFT JOIN outside_{side} {side}_out ON {side}_out.account = m.account" for side in sides)
-    )
+    of = f"JOIN marked m USING (arrival) {joins}" if joins else ""
+    db.execute(f"CREATE OR REPLACE TEMP TABLE acting AS SELECT f.arrival, {', '.join(columns)} FROM fired f {of}")
 
 
 def _add_outside(db: duckdb.DuckDBPyConnection, side: str, shared: Mapping[int, Rule]) -> None:
@@ -173,7 +175,7 @@ def totals(db: duckdb.DuckDBPyConnection) -> Totals:
     (events, accounts, recipients) = _one(
         db, "SELECT count(*), count(DISTINCT account), sum(recipients::HUGEINT) FROM marked"
     )
-    days = dict(_all(db, "SELECT day, count(*) FROM marked GROUP BY 1 ORDER BY 1"))
+    days = dict(_all(db, f"SELECT {_DAY_TEXT}, count(*) FROM marked GROUP BY day ORDER BY day"))
     kinds = dict(_all(db, "SELECT kind, count(*) FROM marked GROUP BY 1 ORDER BY 1"))
     return Totals(events, accounts, _whole(recipients), days, kinds)
 
@@ -203,14 +205,11 @@ def rule_counts(
     sums = "SELECT rule, count(*), count(DISTINCT account), sum(recipients::HUGEINT) FROM hits GROUP BY 1"
     for id_, hits, accounts, recipients in _all(db, sums):
         found[id_] |= {"hits": hits, "accounts": accounts, "recipients": _whole(recipients)}
-    acting = (
-        "SELECT r.id, count(*), count(DISTINCT m.account) FROM (SELECT arrival, unnest(rules) AS number FROM acting) "
-        "JOIN rule_name r USING (number) JOIN marked m USING (arrival) GROUP BY 1"
-    )
-    for id_, hits, accounts in _all(db, acting):
         found[id_] |= {"acting": hits, "acting_accounts": accounts}
+    if not all(rule.mode is Mode.LIVE and rule.share >= 1 for rule in rules.values()):
+        _count_acting(db, found)
     found_days: dict[str, dict[str, int]] = defaultdict(dict)
-    for id_, day, count in _all(db, "SELECT rule, day, count(*) FROM hits GROUP BY ALL"):
+    for id_, day, count in _all(db, f"SELECT rule, {_DAY_TEXT}, count(*) FROM hits GROUP BY rule, day"):
         found_days[id_][day] = count
     accounts_by = _by(db, "SELECT rule, coalesce(account_label, 'unlabelled'), count(DISTINCT account) FROM hits "
                           "WHERE account IS NOT NULL GROUP BY ALL")  # fmt: skip
@@ -231,6 +230,18 @@ def rule_counts(
         )
         for id_, members in found.items()
     }  # fmt: skip
+
+
+def _count_acting(db: duckdb.DuckDBPyConnection, found: Mapping[str, dict[str, Any]]) -> None:
+    """Put the hits that act in the place of all: those of live rules, within their rollout share."""
+    for members in found.values():
+        members |= {"acting": 0, "acting_accounts": 0}
+    acting = (
+        "SELECT r.id, count(*), count(DISTINCT m.account) FROM (SELECT arrival, unnest(rules) AS number FROM acting) "
+        "JOIN rule_name r USING (number) JOIN marked m USING (arrival) GROUP BY 1"
+    )
+    for id_, hits, accounts in _all(db, acting):
+        found[id_] |= {"acting": hits, "acting_accounts": accounts}
 
 
 def _unknown(db: duckdb.DuckDBPyConnection, rules: Mapping[str, Rule]) -> dict[str, int]:
@@ -306,7 +317,7 @@ def weigh(
     nothing = verdict(()).value
     nothing_live = f"'{live_verdict(()).value}'" if live_verdict is not None else "NULL"
     db.execute(
-        "CREATE OR REPLACE TEMP TABLE verdicts AS SELECT m.*, "
+        "CREATE OR REPLACE TEMP TABLE verdicts AS SELECT m.* EXCLUDE (id, kind), "
         f"CASE WHEN f.arrival IS NULL THEN {nothing_live} ELSE o.before END AS before, "
         f"CASE WHEN f.arrival IS NULL THEN '{nothing}' ELSE o.after END AS after "
         "FROM marked m LEFT JOIN acting f USING (arrival) LEFT JOIN outcome o ON o.rules = f.rules AND o.live = f.live"
