@@ -213,7 +213,8 @@ def features_page(pack: Pack) -> str:
 
 A feature is a memory over events: an aggregate over a key and a window of event time. Rules read it as `f.<name>`, on
 every event that carries the key. [What a window means](../explanation/windows.md) says which events count. This is what
-the shipped pack holds; [your own pack](../how-to/own-pack.md) adds to it.
+the shipped pack holds; [your own pack](../how-to/own-pack.md) adds to it: [how to write
+one](../explanation/windows.md#writing-one).
 
 {_table(("feature", "what", "made of", "by", "window", "fed by"), rows)}"""
 
@@ -361,7 +362,7 @@ def standing_page(pack: Pack) -> str:
         (
             ", ".join(f"`{name}`" for name in STANDINGS if name in step.before),
             f"`{step.after}`",
-            ", ".join(kind for kind, (tried, _) in lifecycle.by_kind.items() if step in tried),
+            ", ".join(dict.fromkeys(kind for (kind, _), (tried, _) in lifecycle.by_place.items() if step in tried)),
             f"`{' '.join(step.when.split())}`",
             step.reason,
         )

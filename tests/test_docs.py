@@ -16,6 +16,7 @@ import pytest
 
 from docs import generate
 from goodsend import cli
+from goodsend.api.access import SCOPES
 from goodsend.connectors.model import Call
 from goodsend.connectors.webhook import Webhook, sign
 from goodsend.events.canonical import EventLimits, Reader
@@ -116,6 +117,20 @@ def test_everything_is_documented(pack: Pack) -> None:
     ]
 
     assert [(where, name) for where, name, doc in documented if not doc.strip() or name not in page[where]] == []
+
+
+def test_every_operation_and_scope_of_the_api_is_told() -> None:
+    """By hand, on the page of the API: what is not there is not found by people."""
+    page = (DOCS / "reference" / "api.md").read_text("utf-8")
+    sources = [path.read_text("utf-8") for path in sorted((ROOT / "src" / "goodsend" / "api").glob("*.py"))]
+    paths = {
+        re.sub(r":\w+}", "}", path) for text in sources for path in re.findall(r'^    "(/v1/[^"]+)",$', text, re.M)
+    }
+    told = {re.sub(r"{\w+}", "{id}", path).replace("versions/{id}", "versions/{version}") for path in paths}
+
+    assert len(told) > 20
+    assert [path for path in sorted(told) if path not in page] == []
+    assert [scope for scope in SCOPES if f"| `{scope}` |" not in page] == []
 
 
 # -- links ------------------------------------------------------------------------------------------------------------

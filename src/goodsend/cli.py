@@ -37,6 +37,9 @@ WORDS = {
 MODULES = {"import": "import_rules"}
 """Words whose module has another name, because Python keeps theirs to itself."""
 
+SERVERS = frozenset({"demo", "serve"})
+"""Words that Ctrl-C ends as it should: nothing needs to be said."""
+
 EXIT_CODES = """\
 exit codes:
   0    all done
@@ -73,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return 3
     except KeyboardInterrupt as stop:
-        _complain(str(stop) or "interrupted")
+        if str(stop) or options.word not in SERVERS:
+            _complain(str(stop) or "interrupted")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; a second error would follow

@@ -61,6 +61,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print(f"Console  {address}")
         print(f"Sign-in  {PEOPLE[0][0]}  {password}")
         print(f"API key  {key}")
+        print(f"Tenant   {TENANT}, in GOODSEND_DATA_DIR={folder}")
         print(f"The same password opens {', '.join(login for login, _, _ in PEOPLE[1:])}. Ctrl-C stops.", flush=True)
         server = Server(installation, sock)
         if not day.is_played:
@@ -140,7 +141,12 @@ def _play(installation: Installation, address: str, key: str, day: _Day, seconds
     day.is_played = True
     with installation.pool.connection() as connection:
         tenants.change_settings(connection, TENANT, {"day": msgspec.to_builtins(day)})
-    print(f"The day is played: {len(everything):,} events.", flush=True)
+    events = len({event["id"] for event in everything})
+    print(
+        f"The day is played: {events:,} events. {len(everything) - events:,} were sent twice, as platforms do, and "
+        "taken once.",
+        flush=True,
+    )  # fmt: skip
 
 
 def _await_ready(client: httpx.Client) -> None:
