@@ -19,6 +19,7 @@ from goodsend.jobs import Jobs
 from goodsend.kit.clock import DAY, HOUR, SECOND
 from goodsend.kit.errors import Misconfigured
 from goodsend.reports.backtest import Report
+from goodsend.rules.evaluate import is_in_share
 from goodsend.settings import Settings
 from goodsend.store import backtests, tenants
 from goodsend.store.backtests import Job
@@ -134,6 +135,38 @@ def test_from_the_wish_to_the_report(installation: Installation, jobs: Jobs) -> 
     assert found.change is not None
     assert {sample.event_id for sample in found.change.new_samples} == {"e1", "e4"}
     assert list(Path(installation.settings.archive).rglob("*.parquet"))
+
+
+def test_a_backtest_and_a_quick_count_say_the_same_of_what_acts(installation: Installation) -> None:
+    """The share counts in both, and both hold a narrower version against the live one: nothing new, the rest lost."""
+
+    def write(id_: str, least: int, share: float) -> str:
+        said = f'mode = "live"\nshare = {share}\nreason = "r"'
+        return RULE.replace("own_import", id_).replace(">= 1000", f">= {least}").replace('reason = "r"', said)
+
+    ids = [f"shared_{number}" for number in range(40)]  # which account is inside differs by rule: one has one of two
+    id_ = next(one for one in ids if is_in_share(one, "a0", 0.5) != is_in_share(one, "a1", 0.5))
+    for least, approves in ((20, True), (1_000, False)):
+        made = approvals.draft(installation, TENANT, "rules", id_, write(id_, least, 0.5), author="ann", why="w")
+        if approves:
+            approvals.propose(installation, TENANT, "rules", id_, made.version, actor="ann")
+            approvals.approve(installation, TENANT, "rules", id_, made.version, actor="bob")
+    ask(installation, "agreed", ("rules", id_, made.version))
+
+    report = run_job(installation, claim(installation, "agreed"))
+    found = next(rule for rule in report.rules if rule.id == id_)
+    counted = approvals.count(installation, TENANT, approvals.check(installation, TENANT, "rules", id_, made.body))
+    approvals.retire(installation, TENANT, "rules", id_, actor="bob", why="w")
+    with installation.pool.connection() as connection:
+        backtests.finish(connection, TENANT, "agreed", report, installation.now())
+
+    assert counted is not None
+    assert found.change is not None
+    assert (counted.hits, counted.live, counted.new, counted.lost) == (2, 4, 0, 2)
+    assert (found.hits, found.change.new, found.change.lost) == (counted.hits, counted.new, counted.lost)
+    assert (found.acting, found.acting_accounts) == (counted.acting, counted.acting_accounts)
+    assert (found.change.new_acting, found.change.lost_acting) == (counted.new_acting, counted.lost_acting)
+    assert 0 < (counted.live_acting or 0) < counted.live
 
 
 def test_cancelled_while_it_runs(installation: Installation, jobs: Jobs) -> None:
