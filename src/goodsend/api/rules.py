@@ -102,7 +102,8 @@ class VersionAnswer(Struct, frozen=True):
     proposed_by: str | None
     proposed_at: Time | None
     predicted: Annotated[
-        dict[str, Any] | None, Meta(description="What it would have hit among the latest events, when it was proposed.")
+        dict[str, Any] | None,
+        Meta(description="What it would have hit and acted on among the latest events, when it was proposed."),
     ]
     approved_by: str | None
     approved_at: Time | None
