@@ -61,7 +61,10 @@ def prove(engine: SqlEngine, ask: Ask, progress: Progress | None = None) -> Proo
     """Compute every feature and rule again and return what differs. The engine's tables must be there."""
     pack = ask.pack
     lend_functions(engine, [pack])
+    telling = progress
+    progress = _said(telling, "computing features")
     compute_features(engine, pack, pack.features, late_horizon=ask.late_horizon, progress=progress)
+    progress = _said(telling, "reading what was decided")
     with _ledger() as ledger:
         span = ask.span.where("e")
         stored = ", ".join(f'k."{column}"' for column in feature_columns(pack.features))
@@ -78,8 +81,16 @@ def prove(engine: SqlEngine, ask: Ask, progress: Progress | None = None) -> Proo
         _take(
             ledger, "decided_by", engine, "SELECT arrival, pack, lists, rules, shadow, unknown FROM decisions", progress
         )
-        _take_truths(ledger, engine, ask, progress)
+        _take_truths(ledger, engine, ask, _said(telling, "judging events by the rules"))
         return _compare(ledger, engine.name, ask)
+
+
+def _said(progress: Progress | None, sentence: str) -> Progress | None:
+    """Tell people what is done instead of the names of an engine's steps; their shares are none of the whole."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda _step, _share: told(sentence, None)
 
 
 def _take_truths(ledger: duckdb.DuckDBPyConnection, engine: SqlEngine, ask: Ask, progress: Progress | None) -> None:

@@ -75,7 +75,11 @@ def add_past_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Prove; prints what was compared and `N differences`. Returns 1 when there are any, or nothing was compared."""
+    """
+    Prove; prints what was compared and `N differences`.
+
+    Returns 1 when there are any, when nothing was compared, and when files of the archive were left out.
+    """
     if options.stream is not None:
         return _prove_streams(options)
     span = span_of(options.since, options.until)
@@ -94,7 +98,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json is not None:
         write_file(options.json, msgspec.json.format(msgspec.json.encode(proof)))
     print(printable("\n".join(lines_of(proof))))
-    return 1 if proof.found in (Found.DIFFERENT, Found.NOTHING) else 0
+    return 1 if proof.found in (Found.DIFFERENT, Found.NOTHING) or proof.lacks_files else 0
 
 
 def _prove_archive(

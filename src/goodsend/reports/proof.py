@@ -79,7 +79,12 @@ class Proof(msgspec.Struct, frozen=True):
             return Found.DIFFERENT
         if not self.facts + self.truths:
             return Found.NOTHING
-        return Found.PARTLY if self.not_comparable else Found.EQUAL
+        return Found.PARTLY if self.not_comparable or self.lacks_files else Found.EQUAL
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether files of the archive were left out, as its notes say."""
+        return any("left out" in note for note in self.notes)
 
 
 def bound_of(feature: Feature | None) -> tuple[float, float] | None:
