@@ -5,7 +5,8 @@ The server is `goodsend serve` as a process of its own with an embedded database
 The clients are another process: raw keep-alive connections, each waiting for its answer before it sends again. Events
 come from the simulator, mails included, with new ids and the present time. Server and clients share this machine; the
 CPU of each is told. `--warm-events` are deliveries of 20,000 senders over nine days, put into the log by SQL before the
-server starts and read into its windows; `--preload` are simulated ones sent over HTTP.
+server starts and read into its windows; the load begins when their first snapshot is kept and the tables are vacuumed,
+as they would be on a day after. `--preload` are simulated ones sent over HTTP.
 
     python benchmarks/decisions_http.py [--seconds 10] [--preload 5000] [--warm-events 1000000] [--clients 1,8,16]
 
@@ -28,6 +29,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import restart5m
 
 from goodsend.connectors.postgres import start
@@ -52,16 +54,18 @@ def main() -> int:
         print(json.dumps(asyncio.run(drive(int(port), key, int(clients), int(seed), options.seconds))))
         return 0
     with tempfile.TemporaryDirectory(prefix="goodsend-bench-") as folder, ExitStack() as stack:
+        warm = None
         if options.warm_events:
             server = stack.enter_context(start(Path(folder) / "data"))
             step = 9 * DAY // options.warm_events
             restart5m.fill(restart5m.migrated(server), 0, options.warm_events, system_now() - 10 * DAY, step)
+            warm = server.url
         clients = [int(number) for number in options.clients.split(",")]
-        measure(Path(folder), options.seconds, options.preload, options.warm_events, clients)
+        measure(Path(folder), options.seconds, options.preload, options.warm_events, clients, warm)
     return 0
 
 
-def measure(folder: Path, seconds: float, preload: int, warm: int, numbers: list[int]) -> None:
+def measure(folder: Path, seconds: float, preload: int, warm: int, numbers: list[int], database: str | None) -> None:
     """Start a server in this folder, fill it, and print what each number of clients saw."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GOODSEND_")}
     environment |= {"GOODSEND_DATA_DIR": str(folder / "data"), "GOODSEND_LOG_LEVEL": "warning"}
@@ -69,6 +73,8 @@ def measure(folder: Path, seconds: float, preload: int, warm: int, numbers: list
         goodsend(environment, "tenant", TENANT)
         key = re.findall(r"gsk_\S+", goodsend(environment, "key", TENANT))[0]
         fill(port, key, preload)
+        if database is not None:
+            settle(database)
         result: dict[str, Any] = {
             "benchmark": "decisions_http", "cpus": os.cpu_count(), "warm_events": warm, "preloaded_events": preload,
         }  # fmt: skip
@@ -86,6 +92,18 @@ def measure(folder: Path, seconds: float, preload: int, warm: int, numbers: list
             print(f"{clients} client(s): " + ", ".join(f"{name} {value}" for name, value in found.items()))
             result |= {f"clients_{clients}_{name}": value for name, value in found.items()}
     print(json.dumps(result))
+
+
+def settle(database: str) -> None:
+    """Wait until what follows a bulk load once is over: the first snapshot of its windows, and vacuuming."""
+    deadline = time.monotonic() + 300
+    with psycopg.connect(database, autocommit=True) as connection:
+        while connection.execute("SELECT 1 FROM window_snapshot LIMIT 1").fetchone() is None:
+            if time.monotonic() > deadline:
+                raise SystemExit("no snapshot was kept")
+            time.sleep(0.5)
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
 
 
 def goodsend(environment: dict[str, str], *arguments: str) -> str:

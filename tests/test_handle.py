@@ -1,6 +1,7 @@
 """The engine against a real database: what is answered, what is kept, and that nothing but the log decides."""
 
 import dataclasses
+import gc
 import itertools
 import threading
 import time
@@ -972,3 +973,22 @@ def test_a_database_put_back_is_followed(databases: Databases) -> None:
     assert [(row[0], row[1]) for row in logged(url, "demo")] == [(1, "a"), (2, "c")]
     assert answer.outcome is not None
     assert answer.outcome.facts["f.recipients_imported_24h"] == 1_000
+
+
+def test_what_was_answered_needs_no_collector(engine: Engine, tenant: str) -> None:
+    """No circle holds a submission: windows are frozen now and then, and what were garbage later would stay."""
+    engine.submit(tenant, [plain(0)]).result(20)
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(1, 6):
+            engine.submit(tenant, [plain(number)]).result(20)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found = [item for item in gc.garbage if isinstance(item, Work | Answer | Future)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+    assert found == []

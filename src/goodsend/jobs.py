@@ -4,18 +4,16 @@ Backtests asked for in the console, each run by a process of its own: one at a t
 What the child does lives in `commands/job.py`; here it is started, ended when the job is cancelled, and told as over.
 """
 
-import dataclasses
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from typing import IO, Final
 
 import msgspec
 
-from goodsend.settings import PREFIX, environment_of
+from goodsend.children import start
 from goodsend.store import backtests
 from goodsend.store.backtests import Job
 from goodsend.wiring import Installation
@@ -84,15 +82,10 @@ class Jobs:
             backtests.fail(connection, job.tenant, job.id, "The server was stopped.", self._installation.now())
 
     def _start(self, job: Job) -> None:
-        settings = dataclasses.replace(self._installation.settings, database_url=str(self._installation.pool.conninfo))
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child has ended
         scratch = tempfile.TemporaryDirectory(prefix="goodsend-job-")
-        process = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "goodsend", "job", job.id, "--tenant", job.tenant],
-            env=ours | environment_of(settings) | {"TMPDIR": scratch.name},
-            stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        arguments = ["job", job.id, "--tenant", job.tenant]
+        process = start(self._installation, arguments, stdout=said, more={"TMPDIR": scratch.name})
         self._child = _Child(job, process, said, scratch)
 
     def _tell_end(self, child: _Child) -> None:

@@ -3,15 +3,11 @@ Beside the server: bring the archive up to date every so often (GOODSEND_ARCHIVE
 that the engine loses no time to it.
 """
 
-import dataclasses
 import logging
-import os
-import subprocess
-import sys
 import threading
 
+from goodsend.children import said_by, start
 from goodsend.kit.clock import SECOND
-from goodsend.settings import PREFIX, environment_of
 from goodsend.wiring import Installation
 
 _LOG = logging.getLogger("goodsend.archive")
@@ -26,17 +22,11 @@ def run(installation: Installation, stop: threading.Event) -> None:
 
 
 def _export(installation: Installation, stop: threading.Event) -> None:
-    settings = dataclasses.replace(installation.settings, database_url=str(installation.pool.conninfo))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "goodsend", "archive"],
-        env=environment | environment_of(settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    child = start(installation, ["archive"])
     while child.poll() is None:
         if stop.wait(0.2):
             child.terminate()  # the step it was in is as if it had not begun
-    said = child.communicate()[0].strip()
+    said = said_by(child)
     if child.returncode == 0:
         _LOG.info("%s", said)
     elif child.returncode == 1:

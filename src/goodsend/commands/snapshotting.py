@@ -1,17 +1,14 @@
 """Snapshots while the server runs: a process of its own for each, when the log has grown enough since the last one."""
 
-import dataclasses
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from goodsend.settings import PREFIX, environment_of
+from goodsend.children import start
 from goodsend.store import snapshots
 from goodsend.wiring import Installation
 
@@ -53,12 +50,7 @@ def _due(installation: Installation) -> str | None:
 
 
 def _take(installation: Installation, tenant: str, stop: threading.Event) -> None:
-    settings = dataclasses.replace(installation.settings, database_url=str(installation.pool.conninfo))
-    child = subprocess.Popen(  # noqa: S603 - this program itself
-        [sys.executable, "-m", "goodsend", "snapshot", "--tenant", tenant],
-        env=_without_settings() | environment_of(settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    child = start(installation, ["snapshot", "--tenant", tenant])
     said = _said(child, stop).strip()
     if child.returncode == 0:
         _LOG.info("%s", said)
@@ -66,15 +58,11 @@ def _take(installation: Installation, tenant: str, stop: threading.Event) -> Non
         _LOG.warning("no snapshot of tenant %s was taken: %s", tenant, said[-500:])
 
 
-def _said(child: subprocess.Popen[str], stop: threading.Event) -> str:
+def _said(child: "subprocess.Popen[bytes]", stop: threading.Event) -> str:
     """Wait for the end of a process and return what it printed; when told to stop, end it."""
     while True:
         try:
-            return child.communicate(timeout=0.2)[0]
+            return child.communicate(timeout=0.2)[0].decode("utf-8", "replace")
         except subprocess.TimeoutExpired:
             if stop.is_set():
                 child.terminate()
-
-
-def _without_settings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -105,7 +106,8 @@ class Engine:
         self._bytes = 0
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._open: set[Work] = set()
+        self._open: dict[int, Work] = {}
+        self._submitted = 0
         self._warming: list[Future[list[Answer]]] = []
         # Of the engine's thread alone:
         self._memories: dict[str, Memory] = {}
@@ -159,7 +161,7 @@ class Engine:
     def _abandon(self) -> None:
         """Tell everybody who still waits to come again."""
         with self._changed:
-            left = list(self._open)
+            left = list(self._open.values())
         for work in left:
             work.fail(Retryable("the engine has stopped"))
 
@@ -188,16 +190,19 @@ class Engine:
             if waiting and self._bytes + size > self._settings.queue_limit_bytes:
                 raise Busy(f"{self._bytes:,} bytes of events are waiting already")
             self._bytes += size
-            self._open.add(work)
+            self._submitted += 1
+            number = self._submitted
+            self._open[number] = work
             self._lanes.put(work)
             self._changed.notify_all()
-        work.future.add_done_callback(lambda _: self._close_work(work))
+        # By its number: a callback that held the work would be a circle, and keep all of it until somebody collects.
+        work.future.add_done_callback(partial(self._close_work, number))
         return work.future
 
-    def _close_work(self, work: Work) -> None:
+    def _close_work(self, number: int, future: object) -> None:
+        del future
         with self._changed:
-            self._bytes -= work.size
-            self._open.discard(work)
+            self._bytes -= self._open.pop(number).size
 
     def progress(self) -> list[Progress]:
         """Return how far the engine is with each tenant it has begun with, for people to see."""
