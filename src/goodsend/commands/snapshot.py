@@ -1,15 +1,11 @@
 """`goodsend snapshot`: keep the windows as of now, so that the next start is quick. `serve` runs it by itself."""
 
 import argparse
-import os
 import time
 
 from goodsend.handle import snapshots
 from goodsend.settings import Settings
 from goodsend.wiring import install
-
-_NICE = 10
-"""Decisions go first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Take one snapshot."""
-    os.nice(_NICE)
     began = time.monotonic()
     with install(settings) as installation:
         pack = installation.pack(options.tenant)
