@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import gc
 import logging
 import signal
 import sys
@@ -21,6 +22,9 @@ _SWITCH_S = 0.000_5
 How long a thread may keep the interpreter while others wait. The default of 5 ms is as long as a whole decision takes:
 requests, judging and writing are three threads (measured: benchmarks/decisions_http.py).
 """
+
+_COLLECT = (700, 10, 50)
+"""Python's own, but a full look at what came since windows were frozen (`handle/garbage.py`) is a fifth as often."""
 
 
 @contextmanager
@@ -90,6 +94,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal."""
     ending = Ending()
     sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(*_COLLECT)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     changes = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
