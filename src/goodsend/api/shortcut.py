@@ -27,10 +27,12 @@ def with_shortcut(app: ASGIApp, installation: Installation, keyring: Keyring) ->
     """Return an application that answers `POST /v1/decisions` itself and leaves everything else to this one."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"] != _PATH or scope["query_string"]:
-            await app(scope, receive, send)
-            return
-        if scope["method"] != "POST":
+        if (
+            scope["type"] != ScopeType.HTTP
+            or scope["method"] != "POST"
+            or scope["path"] != _PATH
+            or scope["query_string"]
+        ):
             await app(scope, receive, send)
             return
         state = scope.setdefault("state", {})

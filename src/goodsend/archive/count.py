@@ -135,10 +135,11 @@ def _add_acting(db: duckdb.DuckDBPyConnection, sides: Mapping[str, Mapping[int, 
 
 def _add_outside(db: duckdb.DuckDBPyConnection, side: str, shared: Mapping[int, Rule]) -> None:
     """Make the table of accounts with the numbers of the rules whose rollout share they are outside of."""
-    rows = db.execute(
+    hit = (
         f"SELECT DISTINCT n, m.account FROM (SELECT arrival, unnest({side}) AS n FROM fired) JOIN marked m "
         f"USING (arrival) WHERE m.account IS NOT NULL AND list_contains({_numbers(shared)}, n)"
-    ).fetchall()
+    )
+    rows = _all(db, hit) if shared else []
     out: dict[str, list[int]] = defaultdict(list)
     for number, account in rows:
         rule = shared[number]

@@ -186,7 +186,7 @@ class _Writer:
         earlier, later = values, rows
         longest = max((span for span in spans if span is not None), default=0)
         if None not in spans:  # found by blocks as long as the longest window: this one and the one before
-            earlier, later, among = self.near(values, rows, longest, longest)
+            earlier, later, among = self.near(values, rows, longest)
             same += f" AND {among}"
         counted = f"""
             SELECT i.arrival, {_listed(counts)} FROM {earlier} AS i JOIN {later} AS j ON {same} AND j.e_at <= i.e_at
@@ -195,13 +195,13 @@ class _Writer:
         query = f"SELECT arrival, {_listed(sums)} FROM ({counted}) AS counted GROUP BY arrival"
         return self.add(f"{self.name}_{value}_changed", query)
 
-    def near(self, events: str, rows: str, window: Micros, block: Micros) -> tuple[str, str, str]:
+    def near(self, events: str, rows: str, window: Micros) -> tuple[str, str, str]:
         """
-        Return two tables for a join, and its condition: events under each block that their window touches, and rows
-        with theirs.
+        Return two tables for a join, and its condition: events under each block of time, as long as the window, that
+        their window touches, and rows with theirs.
         """
         words = self.draft.words
-        low, high = (words.divided(f"(e_at + {FAR} - {back})", str(block)) for back in (window, 0))
+        low, high = (words.divided(f"(e_at + {FAR} - {back})", str(window)) for back in (window, 0))
         exploded = words.each_of("*", events, low, high, "w_block")
         blocked = f"SELECT *, {high} AS w_own_block FROM {rows}"
         within = f"i.w_block = j.w_own_block AND j.e_at > i.e_at - {window}"
